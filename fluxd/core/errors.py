@@ -1,0 +1,73 @@
+"""Every error that fluxd raises on purpose.
+
+    FluxdError                  message: a sentence for a person, with the fix where there is one
+    ├── BadRequestError         the sender must change the request
+    ├── UnauthorisedError       no key, an unknown one, or one of the wrong scope
+    ├── NotFoundError           there is no such thing
+    ├── PayloadTooLargeError    the body is over a limit; sending it again can't help
+    ├── UnavailableError        the store can't take it now; sending it again can help
+    ├── ConfigError             a setting is wrong; the daemon doesn't start
+    └── StoreError              the store can't be used: missing, held, newer, damaged
+
+Their HTTP statuses are in one table, `fluxd.web.errors`.
+"""
+
+from fluxd.core.keys import Key
+
+
+class FluxdError(Exception):
+    """Base of all; `str(error)` is the message for a person."""
+
+    @property
+    def message(self) -> str:
+        """The sentence for the person who has to act on it."""
+        return str(self)
+
+
+class BadRequestError(FluxdError):
+    """A request that can never be accepted as it is.
+
+    `index` is the position of the offending element in `metrics`, `element` its JSON text (cut),
+    `key` the sender's key where it was identified before the fault was found.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        index: int | None = None,
+        element: str | None = None,
+        key: Key | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.index = index
+        self.element = element
+        self.key = key
+
+
+class UnauthorisedError(FluxdError):
+    """No key, an unknown or revoked one, or one that may not do this."""
+
+
+class NotFoundError(FluxdError):
+    """There is nothing under that name."""
+
+
+class PayloadTooLargeError(FluxdError):
+    """A body over a limit, as sent or once inflated."""
+
+
+class UnavailableError(FluxdError):
+    """The store can't take datapoints now; nothing of the request was stored."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ConfigError(FluxdError):
+    """A setting that is unknown, of the wrong type or out of its bounds."""
+
+
+class StoreError(FluxdError):
+    """A store that can't be opened: missing, held by another daemon, newer than this program."""

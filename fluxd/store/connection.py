@@ -1,0 +1,74 @@
+"""How the store's one file is opened, for the writer and for readers."""
+
+import os
+import zlib
+from pathlib import Path
+from typing import cast
+
+import apsw
+
+from fluxd.core.errors import StoreError
+
+FILE_NAME = "fluxd.db"
+
+# SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at once.
+OLDEST_SQLITE = 3_051_003
+
+# Longer than any of our own transactions, shorter than a sender's patience (503 within 10 s).
+BUSY_MS = 3_000
+
+
+def open_writer(path: Path, *, create: bool = False) -> apsw.Connection:
+    """Open `path` for writing; every commit is on stable storage when it returns.
+
+    Raises StoreError where the file is missing (and `create` is false) or is no database.
+    """
+    if apsw.SQLITE_VERSION_NUMBER < OLDEST_SQLITE:
+        raise StoreError(
+            f"apsw carries SQLite {apsw.sqlite_lib_version()}, which can corrupt a store: "
+            "install apsw 3.53 or newer"
+        )
+    if not create and not path.exists():
+        raise StoreError(f"there is no store at {path}: `fluxd serve` creates one")
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    try:
+        connection = apsw.Connection(os.fspath(path), flags=flags)
+        connection.set_busy_timeout(BUSY_MS)
+        if create:
+            connection.pragma("auto_vacuum", "INCREMENTAL")  # counts only before the first table
+        connection.pragma("journal_mode", "WAL")
+        connection.pragma("synchronous", "FULL")
+        # Checkpoints are the scheduler's: inside a commit they stall whoever waits (52 ms seen).
+        connection.pragma("wal_autocheckpoint", 0)
+        connection.pragma("journal_size_limit", 64 << 20)
+        connection.pragma("cache_size", -16_384)
+        connection.pragma("foreign_keys", 1)
+    except apsw.Error as error:
+        raise StoreError(f"{path} can't be opened: {error}") from error
+    connection.transaction_mode = "IMMEDIATE"
+    _register(connection)
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """Open `path` for reading only."""
+    try:
+        connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error as error:
+        raise StoreError(f"{path} can't be opened: {error}") from error
+    connection.set_busy_timeout(BUSY_MS)
+    connection.pragma("query_only", 1)
+    connection.pragma("cache_size", -4_096)
+    _register(connection)
+    return connection
+
+
+def _register(connection: apsw.Connection) -> None:
+    """Give the connection what the stock shell has and SQLite's library has not."""
+    connection.create_scalar_function("sqlar_uncompress", _sqlar_uncompress, 2, deterministic=True)
+
+
+def _sqlar_uncompress(body: apsw.SQLiteValue, size: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    if not isinstance(body, bytes) or not isinstance(size, int) or size <= 0 or size == len(body):
+        return body
+    return cast("bytes", zlib.decompress(body, bufsize=size))

@@ -1,0 +1,109 @@
+"""Keys: the table, and the ring that a running daemon looks them up in."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import apsw
+
+from fluxd.core.errors import NotFoundError, StoreError
+from fluxd.core.keys import Key, Scope
+from fluxd.core.names import name_fault
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as it is listed; times in Unix seconds."""
+
+    key: Key
+    created: int
+    revoked: int | None
+    metrics: int
+
+
+class KeyRing:
+    """The keys that are valid now, by secret.
+
+    Secrets are looked up by their SHA-256 and then compared in constant time, so that how long a
+    look-up takes tells nothing about a secret.
+    """
+
+    def __init__(self) -> None:
+        self._by_digest: Mapping[bytes, tuple[bytes, Key]] = {}
+
+    def load(self, connection: apsw.Connection) -> None:
+        """Take the valid keys from the table."""
+        rows = connection.execute(
+            "SELECT secret, id, name, prefix, quota, scope FROM keys WHERE revoked IS NULL"
+        )
+        self._by_digest = {
+            hashlib.sha256(secret.encode()).digest(): (secret.encode(), Key(*rest))
+            for secret, *rest in rows
+        }
+
+    def find(self, secret: str) -> Key | None:
+        """Return the key with this secret, or None."""
+        offered = secret.encode("utf-8", "surrogatepass")
+        found = self._by_digest.get(hashlib.sha256(offered).digest())
+        if found is None or not hmac.compare_digest(found[0], offered):
+            return None
+        return found[1]
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+
+def add_key(
+    connection: apsw.Connection,
+    name: str,
+    *,
+    now: int,
+    prefix: str | None = None,
+    quota: int | None = None,
+    scope: Scope = "ingest",
+) -> str:
+    """Create a key and return its secret. Raises StoreError with the fix where it can't be."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(
+            f"invalid key name {name!r}: use up to 64 of A-Z a-z 0-9 . _ - and begin with a "
+            "letter or a digit"
+        )
+    if prefix is not None and (fault := name_fault(prefix)):
+        raise StoreError(f"invalid prefix {prefix!r}: it must be a metric name ({fault})")
+    if quota is not None and quota < 0:
+        raise StoreError(f"invalid quota {quota}: give the number of metrics, 0 or more")
+    secret = secrets.token_urlsafe(24)
+    try:
+        connection.execute(
+            "INSERT INTO keys (name, secret, prefix, quota, scope, created)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (name, secret, prefix, quota, scope, now),
+        )
+    except apsw.ConstraintError as error:
+        raise StoreError(
+            f"there is a key named {name!r} already: revoke it first, or take another name"
+        ) from error
+    return secret
+
+
+def revoke_key(connection: apsw.Connection, name: str, *, now: int) -> None:
+    """End a key's validity. Raises NotFoundError for a name that no valid key has."""
+    connection.execute(
+        "UPDATE keys SET revoked = ?2 WHERE name = ?1 AND revoked IS NULL", (name, now)
+    )
+    if not connection.changes():
+        raise NotFoundError(f"there is no key named {name!r}: `fluxd key list` shows them")
+
+
+def list_keys(connection: apsw.Connection) -> list[KeyRecord]:
+    """Return every key, the revoked ones too, in the order of their creation."""
+    rows = connection.execute(
+        "SELECT id, name, prefix, quota, scope, created, revoked,"
+        " (SELECT count(*) FROM series WHERE series.key = keys.id) FROM keys ORDER BY id"
+    )
+    return [KeyRecord(Key(*row[:5]), *row[5:]) for row in rows]

@@ -1,0 +1,110 @@
+"""The store as the daemon holds it: one writer, readers, and what is kept in memory of the file."""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+
+from fluxd.core.errors import StoreError, UnavailableError
+from fluxd.store.catalog import Catalog
+from fluxd.store.connection import open_reader, open_writer
+from fluxd.store.feed import Feed
+from fluxd.store.ingestion_tests import IngestionTests
+from fluxd.store.keys import KeyRing
+from fluxd.store.migrate import migrate
+from fluxd.store.rejections import RejectionLedger
+from fluxd.store.writer import Writer, reserved_seq
+
+# Frames that a checkpoint leaves to the writer's own short one.
+WAL_RESET_BYTES = 8 << 20
+
+
+class Store:
+    """An open store. Its parts may be used from any thread."""
+
+    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+        self.path = path
+        self.keys = KeyRing()
+        self.catalog = Catalog()
+        self.rejections = RejectionLedger()
+        self.ingestion_tests = IngestionTests()
+        self.keys.load(connection)
+        self.catalog.load(connection)
+        self.rejections.load(connection)
+        self.ingestion_tests.load(connection)
+        seq = reserved_seq(connection)
+        self.feed = Feed(seq)
+        self._readers: deque[apsw.Connection] = deque()
+        self._checkpointer = open_writer(path)
+        self.writer = Writer(connection, self.catalog, self.feed, seq, self.keys.load)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[apsw.Connection]:
+        """Lend a read-only connection that sees one state of the store.
+
+        Fetch everything before leaving: an open cursor keeps the log from being checkpointed.
+        """
+        try:
+            reader = self._readers.pop()
+        except IndexError:
+            reader = open_reader(self.path)
+        try:
+            with reader:
+                yield reader
+        except (apsw.BusyError, apsw.IOError, apsw.CantOpenError) as error:
+            reader.close()
+            raise UnavailableError(f"the store can't be read now: {error}") from error
+        except BaseException:
+            reader.close()
+            raise
+        self._readers.append(reader)
+
+    def checkpoint(self) -> None:
+        """Move the log's content into the file, so that the log can begin anew.
+
+        The bulk goes on a connection of its own, while commits continue. What they add meanwhile
+        keeps a growing log from being reset, so the writer then moves that little remainder.
+        """
+        self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        if self.log_bytes > WAL_RESET_BYTES:
+            self.writer.checkpoint()
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        return _size(self.path.with_name(f"{self.path.name}-wal"))
+
+    @property
+    def bytes(self) -> int:
+        """The size of the store on disk, its log included."""
+        return _size(self.path) + self.log_bytes
+
+    def close(self) -> None:
+        """Finish what was handed to the writer, then close every connection."""
+        self.writer.close()
+        while self._readers:
+            self._readers.pop().close()
+        self._checkpointer.close()
+
+
+def open_store(path: Path, *, create: bool = False) -> Store:
+    """Open the store at `path`, its schema brought up to date. Raises StoreError."""
+    connection = open_writer(path, create=create)
+    try:
+        migrate(connection, path)
+        return Store(path, connection)
+    except apsw.Error as error:
+        connection.close()
+        raise StoreError(f"{path} can't be used: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

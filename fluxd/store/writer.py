@@ -1,0 +1,245 @@
+"""The one thread that writes: group commit for requests, a transaction of its own for each task."""
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import apsw
+
+from fluxd.core.errors import UnavailableError
+from fluxd.store.catalog import Catalog
+from fluxd.store.faults import FaultLog
+from fluxd.store.feed import Commit, Feed
+from fluxd.store.handover import Batch, Submission, Task
+from fluxd.store.places import MAX_SERIES, place_of
+from fluxd.store.rows import write_rows
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# How long a request waits for its turn, and then for its commit. With SQLite's own wait for the lock
+# (3 s) both stay under the 10 s that the contract gives a 503.
+PATIENCE_S = 4.0
+COMMIT_S = 5.0
+
+# Datapoints in one commit: about 50 ms of inserting, so that nobody waits long for the others.
+GROUP_ROWS = 50_000
+
+# How soon a key that another process has added or revoked is noticed (the contract says 200 ms).
+POLL_S = 0.1
+
+# Commit numbers are reserved in the table by the ten thousand: a start need not search the datapoints
+# for the last one, nor a commit write a counter.
+RESERVED = 10_000
+
+Created = dict[str, tuple[int, str, int, int]]  # by stored name: id, name, key id, time
+
+
+class Writer:
+    """Owns the write connection.
+
+    `submit` and `run` may be called from any thread. They return when their work is on stable
+    storage, and raise UnavailableError when it could not be stored.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        catalog: Catalog,
+        feed: Feed,
+        first_seq: int,
+        on_change: Callable[[apsw.Connection], None],
+    ) -> None:
+        self._connection = connection
+        self._catalog = catalog
+        self._feed = feed
+        self._on_change = on_change
+        self._queue: queue.SimpleQueue[Submission | Task[Any] | None] = queue.SimpleQueue()
+        self._claims = threading.Lock()
+        self._closed = False
+        self._seq = self._reserved = first_seq
+        self._data_version = connection.pragma("data_version")
+        self.faults = FaultLog()
+        self.commits = 0
+        self.datapoints = 0
+        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
+        self._thread.start()
+
+    # ---- the callers' side
+
+    def submit(self, batch: Batch) -> list[int]:
+        """Store a request's datapoints, all or none.
+
+        Returns the positions of the elements that were refused because their metric is new and
+        the key's quota is full.
+        """
+        submission = Submission(batch)
+        self._hand_over(submission)
+        return submission.rejected
+
+    def run(self, function: Callable[[apsw.Connection], T]) -> T:
+        """Call `function(connection)` in a transaction of its own and return its result."""
+        task = Task(function)
+        self._hand_over(task)
+        return cast("T", task.result)
+
+    def checkpoint(self) -> None:
+        """Move what is left in the log into the file, so that the next commit begins it anew."""
+        self._hand_over(Task(_checkpoint, bare=True))
+
+    def _hand_over(self, work: Submission | Task[Any]) -> None:
+        if self._closed:
+            raise UnavailableError("the daemon is stopping")
+        self._queue.put(work)
+        work.await_turn(self._claims, patience_s=PATIENCE_S, commit_s=COMMIT_S)
+
+    def close(self) -> None:
+        """Finish what was handed over, then end the thread and close the connection."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last commit with datapoints."""
+        return self._seq
+
+    # ---- the writer's side
+
+    def _loop(self) -> None:
+        stopping = False
+        while not stopping:
+            with contextlib.suppress(queue.Empty):
+                waiting = [self._queue.get(timeout=POLL_S)]
+                while not self._queue.empty():
+                    waiting.append(self._queue.get_nowait())
+                stopping = None in waiting
+                self._work([work for work in waiting if work is not None])
+            self._notice_changes()
+
+    def _work(self, waiting: list[Submission | Task[Any]]) -> None:
+        with self._claims:
+            for work in waiting:
+                work.claimed = not work.given_up
+        group: list[Submission] = []
+        rows = 0
+        for work in waiting:
+            if not work.claimed:
+                continue
+            if isinstance(work, Task):
+                self._run_task(work)
+                continue
+            group.append(work)
+            rows += work.batch.rows
+            if rows >= GROUP_ROWS:
+                self._commit(group)
+                group, rows = [], 0
+        if group:
+            self._commit(group)
+
+    def _run_task(self, task: Task[Any]) -> None:
+        try:
+            with contextlib.nullcontext() if task.bare else self._connection:
+                task.result = task.function(self._connection)
+        except apsw.ConstraintError as error:
+            task.finish(error)
+        except apsw.Error as error:
+            task.finish(self.faults.translate(error))
+        except Exception as error:  # noqa: BLE001  # the function's own failure is its caller's
+            task.finish(error)
+        else:
+            self.faults.clear()
+            task.finish()
+
+    def _commit(self, group: list[Submission]) -> None:
+        seq = self._seq + 1
+        live: list[float] = []
+        history: list[float] = []
+        created: Created = {}
+        try:
+            with self._connection:
+                self._reserve(seq)
+                for submission in group:
+                    live += submission.batch.live
+                    history += submission.batch.history
+                    if submission.batch.new:
+                        self._place_new(submission, created, live, history)
+                for row in created.values():
+                    self._connection.execute("INSERT INTO series VALUES (?, ?, ?, ?)", row)
+                write_rows(self._connection, live, seq=seq)
+                write_rows(self._connection, history, seq=seq, history=True)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the waiting requests are told
+            self._reserved = self._seq  # a reservation in this transaction was rolled back with it
+            answer = self.faults.translate(error)
+            for submission in group:
+                submission.finish(answer)
+            return
+        self._seq = seq
+        self._catalog.add(created.values())
+        self._feed.put(Commit(seq, live, history))
+        for submission in group:
+            submission.finish()
+        self.faults.clear()
+        self.commits += 1
+        self.datapoints += (len(live) + len(history)) // 2
+
+    def _reserve(self, seq: int) -> None:
+        if seq > self._reserved:
+            self._reserved = seq + RESERVED
+            self._connection.execute(
+                "INSERT INTO meta VALUES ('reserved_seq', ?1)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value",
+                (str(self._reserved),),
+            )
+
+    def _place_new(
+        self, submission: Submission, created: Created, live: list[float], history: list[float]
+    ) -> None:
+        """Give the request's new metrics ids while its key's quota lasts, in array order."""
+        key, now = submission.batch.key, submission.batch.now
+        owned = self._catalog.owned(key.id) + sum(row[2] == key.id for row in created.values())
+        for row in submission.batch.new:
+            series = self._catalog.id_of(row.name)
+            if series is None and row.name in created:
+                series = created[row.name][0]
+            if series is None:
+                if key.quota is not None and owned >= key.quota:
+                    submission.rejected.append(row.position)
+                    continue
+                series = self._catalog.next_id + len(created)
+                if series > MAX_SERIES:
+                    raise UnavailableError(f"the store holds its {MAX_SERIES:,} metrics")
+                created[row.name] = (series, row.name, key.id, now)
+                owned += 1
+            flat = history if row.history else live
+            flat += (place_of(row.timestamp, series), row.value)
+
+    def _notice_changes(self) -> None:
+        """Reload what another process may have changed: `data_version` moves when one commits."""
+        try:
+            version = self._connection.pragma("data_version")
+            if version != self._data_version:
+                self._on_change(self._connection)
+                self._data_version = version
+        except apsw.Error as error:
+            self.faults.translate(error)
+
+
+def _checkpoint(connection: apsw.Connection) -> None:
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+
+def reserved_seq(connection: apsw.Connection) -> int:
+    """Return a number that no commit so far has reached."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'reserved_seq'").fetchone()
+    return int(row[0]) if row else 0
