@@ -99,9 +99,7 @@ def page_anomalies(
 
 def get_anomaly(reader: apsw.Connection, anomaly_id: int) -> StoredAnomaly | None:
     """Return one anomaly, or None."""
-    row = reader.execute(
-        f"SELECT {_MEMBERS} FROM anomalies WHERE id = ?", (anomaly_id,)
-    ).fetchone()
+    row = reader.execute(f"SELECT {_MEMBERS} FROM anomalies WHERE id = ?", (anomaly_id,)).fetchone()
     return StoredAnomaly(*row) if row else None
 
 

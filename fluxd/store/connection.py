@@ -3,13 +3,15 @@
 import os
 import zlib
 from pathlib import Path
-from typing import cast
 
 import apsw
 
 from fluxd.core.errors import StoreError
 
 FILE_NAME = "fluxd.db"
+
+# For the layers above, which do not know apsw.
+Connection = apsw.Connection
 
 # SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at once.
 OLDEST_SQLITE = 3_051_003
@@ -18,8 +20,10 @@ OLDEST_SQLITE = 3_051_003
 BUSY_MS = 3_000
 
 
-def open_writer(path: Path, *, create: bool = False) -> apsw.Connection:
+def open_writer(path: Path, *, create: bool = False, vfs: str | None = None) -> apsw.Connection:
     """Open `path` for writing; every commit is on stable storage when it returns.
+
+    `vfs` names the SQLite VFS that does the input and output, None for the usual one.
 
     Raises StoreError where the file is missing (and `create` is false) or is no database.
     """
@@ -32,7 +36,7 @@ def open_writer(path: Path, *, create: bool = False) -> apsw.Connection:
         raise StoreError(f"there is no store at {path}: `fluxd serve` creates one")
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     try:
-        connection = apsw.Connection(os.fspath(path), flags=flags)
+        connection = apsw.Connection(os.fspath(path), flags=flags, vfs=vfs)
         connection.set_busy_timeout(BUSY_MS)
         if create:
             connection.pragma("auto_vacuum", "INCREMENTAL")  # counts only before the first table
@@ -68,7 +72,7 @@ def _register(connection: apsw.Connection) -> None:
     connection.create_scalar_function("sqlar_uncompress", _sqlar_uncompress, 2, deterministic=True)
 
 
-def _sqlar_uncompress(body: apsw.SQLiteValue, size: apsw.SQLiteValue) -> apsw.SQLiteValue:
+def _sqlar_uncompress(body: object, size: object) -> object:
     if not isinstance(body, bytes) or not isinstance(size, int) or size <= 0 or size == len(body):
         return body
-    return cast("bytes", zlib.decompress(body, bufsize=size))
+    return zlib.decompress(body, bufsize=size)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from fluxd.store.places import SERIES_BITS, place_of
+from fluxd.store.places import LATEST, SERIES_BITS, place_of
 
 # Rows of a replay that are held at once: 40 MB of Python numbers.
 CHUNK = 400_000
@@ -33,7 +33,7 @@ def read_datapoints(
           AND seconds.timestamp <= ?2
         LIMIT ?4
         """,
-        (place_of(since, 0), until, series, limit),
+        (place_of(min(max(since, 0), LATEST), 0), min(until, LATEST), series, limit),
     ).fetchall()
     return [row[0] for row in rows], [row[1] for row in rows]
 

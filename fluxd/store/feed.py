@@ -12,10 +12,11 @@ MAX_ROWS = 2_000_000
 class Commit:
     """The datapoints of one commit, in the order in which they were written.
 
-    `live` and `history` are flat: place, value, place, value, …
+    `time` (Unix s) is when it was received; `live` and `history` are flat: place, value, place, …
     """
 
     seq: int
+    time: int
     live: list[float]
     history: list[float]
 
@@ -80,6 +81,14 @@ class Feed:
     def wake(self) -> None:
         """End a wait now."""
         self._ready.set()
+
+    @property
+    def oldest(self) -> int | None:
+        """When the oldest commit in the queue was received (Unix s), None if it is empty."""
+        try:
+            return self._commits[0].time
+        except IndexError:
+            return None
 
     @property
     def waiting(self) -> int:

@@ -49,18 +49,20 @@ class Claim:
     A bare lock is the cheapest thing to wait on; an Event costs three times as much.
     """
 
-    __slots__ = ("_done", "claimed", "error", "given_up")
+    __slots__ = ("_done", "claimed", "error", "finished", "given_up")
 
     def __init__(self) -> None:
         self._done = threading.Lock()
         self._done.acquire()
         self.claimed = False
         self.given_up = False
+        self.finished = False
         self.error: Exception | None = None
 
     def finish(self, error: Exception | None = None) -> None:
         """Let the caller go on; with `error` it is raised there."""
         self.error = error
+        self.finished = True
         self._done.release()
 
     def await_turn(self, claims: threading.Lock, *, patience_s: float, commit_s: float) -> None:

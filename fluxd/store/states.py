@@ -35,6 +35,23 @@ def read_states(reader: apsw.Connection, version: int) -> list[SavedState]:
     return [SavedState(*row[:3], zlib.decompress(row[3])) for row in rows]
 
 
-def forget_overwritten(connection: apsw.Connection, upto: int) -> None:
-    """Drop first values of overwritten datapoints that no replay can need: commits up to `upto`."""
-    connection.execute("DELETE FROM overwritten WHERE seq <= ?", (upto,))
+def states_seq(reader: apsw.Connection, version: int) -> int:
+    """Return the commit up to which every slice is current, its own `seq` notwithstanding.
+
+    A slice without new datapoints is not written again, so its number alone would say too little.
+    """
+    row = reader.execute("SELECT value FROM meta WHERE name = ?", (_seq_name(version),)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def finish_round(connection: apsw.Connection, seq: int, version: int) -> None:
+    """Note that every slice reflects all commits up to `seq`; drop what no replay can need."""
+    connection.execute(
+        "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (_seq_name(version), str(seq)),
+    )
+    connection.execute("DELETE FROM overwritten WHERE seq <= ?", (seq,))
+
+
+def _seq_name(version: int) -> str:
+    return f"states_seq_{version}"

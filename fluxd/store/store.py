@@ -24,7 +24,7 @@ WAL_RESET_BYTES = 8 << 20
 class Store:
     """An open store. Its parts may be used from any thread."""
 
-    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+    def __init__(self, path: Path, connection: apsw.Connection, *, vfs: str | None = None) -> None:
         self.path = path
         self.keys = KeyRing()
         self.catalog = Catalog()
@@ -37,7 +37,7 @@ class Store:
         seq = reserved_seq(connection)
         self.feed = Feed(seq)
         self._readers: deque[apsw.Connection] = deque()
-        self._checkpointer = open_writer(path)
+        self._checkpointer = open_writer(path, vfs=vfs)
         self.writer = Writer(connection, self.catalog, self.feed, seq, self.keys.load)
 
     @contextlib.contextmanager
@@ -49,7 +49,7 @@ class Store:
         try:
             reader = self._readers.pop()
         except IndexError:
-            reader = open_reader(self.path)
+            reader = self._open_reader()
         try:
             with reader:
                 yield reader
@@ -60,6 +60,12 @@ class Store:
             reader.close()
             raise
         self._readers.append(reader)
+
+    def _open_reader(self) -> apsw.Connection:
+        try:
+            return open_reader(self.path)
+        except StoreError as error:
+            raise UnavailableError(f"the store can't be read now: {error}") from error
 
     def checkpoint(self) -> None:
         """Move the log's content into the file, so that the log can begin anew.
@@ -89,12 +95,15 @@ class Store:
         self._checkpointer.close()
 
 
-def open_store(path: Path, *, create: bool = False) -> Store:
-    """Open the store at `path`, its schema brought up to date. Raises StoreError."""
-    connection = open_writer(path, create=create)
+def open_store(path: Path, *, create: bool = False, vfs: str | None = None) -> Store:
+    """Open the store at `path`, its schema brought up to date. Raises StoreError.
+
+    `vfs` names the SQLite VFS that writes, None for the usual one; readers always have that.
+    """
+    connection = open_writer(path, create=create, vfs=vfs)
     try:
         migrate(connection, path)
-        return Store(path, connection)
+        return Store(path, connection, vfs=vfs)
     except apsw.Error as error:
         connection.close()
         raise StoreError(f"{path} can't be used: {error}") from error

@@ -128,9 +128,20 @@ class Writer:
             self._notice_changes()
 
     def _work(self, waiting: list[Submission | Task[Any]]) -> None:
+        """Do all of `waiting`; whatever happens, nobody is left waiting and the thread goes on."""
         with self._claims:
             for work in waiting:
                 work.claimed = not work.given_up
+        try:
+            self._do(waiting)
+        except Exception as error:
+            log.exception("the writer failed, it goes on")
+            answer = self.faults.translate(error)
+            for work in waiting:
+                if work.claimed and not work.finished:
+                    work.finish(answer)
+
+    def _do(self, waiting: list[Submission | Task[Any]]) -> None:
         group: list[Submission] = []
         rows = 0
         for work in waiting:
@@ -163,6 +174,9 @@ class Writer:
 
     def _commit(self, group: list[Submission]) -> None:
         seq = self._seq + 1
+        # Requests come in no order, but rows that come in the table's order are appended to its
+        # last page, not put between others: that splits pages.
+        group.sort(key=_first_place)
         live: list[float] = []
         history: list[float] = []
         created: Created = {}
@@ -186,7 +200,7 @@ class Writer:
             return
         self._seq = seq
         self._catalog.add(created.values())
-        self._feed.put(Commit(seq, live, history))
+        self._feed.put(Commit(seq, group[0].batch.now, live, history))
         for submission in group:
             submission.finish()
         self.faults.clear()
@@ -233,6 +247,11 @@ class Writer:
                 self._data_version = version
         except apsw.Error as error:
             self.faults.translate(error)
+
+
+def _first_place(submission: Submission) -> float:
+    live = submission.batch.live
+    return live[0] if live else 0
 
 
 def _checkpoint(connection: apsw.Connection) -> None:

@@ -41,9 +41,11 @@ CREATE TABLE overwritten (
   value   REAL NOT NULL,
   seq     INTEGER NOT NULL
 ) STRICT;
-CREATE TRIGGER recent_overwritten BEFORE UPDATE OF value ON recent WHEN old.value IS NOT new.value
+-- No OR IGNORE: the upsert that fires the trigger would overrule it.
+CREATE TRIGGER recent_overwritten BEFORE UPDATE OF value ON recent
+WHEN old.value IS NOT new.value AND NOT EXISTS (SELECT 1 FROM overwritten WHERE place = old.place)
 BEGIN
-  INSERT OR IGNORE INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
+  INSERT INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
 END;
 
 -- Detector state of a slice of series, and the number of the last commit that it reflects.

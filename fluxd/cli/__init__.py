@@ -1,0 +1,33 @@
+"""The command line: one file a command, each with `register(commands)` and its function."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import fluxd
+from fluxd.cli import key, replay, serve
+from fluxd.cli.options import FAILURE
+from fluxd.core.errors import FluxdError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="fluxd",
+        description="Anomaly detection on your own metrics, on your own machine.",
+    )
+    parser.add_argument("--version", action="version", version=f"fluxd {fluxd.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (serve, key, replay):
+        command.register(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except FluxdError as error:
+        print(f"fluxd: {error.message}", file=sys.stderr)
+        return FAILURE
+    except BrokenPipeError:  # the reader of our output, such as head, has had enough
+        sys.stderr.close()
+        return FAILURE
+    except KeyboardInterrupt:
+        return 130

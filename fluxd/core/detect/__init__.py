@@ -1,0 +1,16 @@
+"""The streaming detector; see `bank` for how it works and `layout` for what it remembers."""
+
+from fluxd.core.detect.bank import Bank, Remark, Verdicts
+from fluxd.core.detect.layout import THRESHOLD, VERSION, WARMUP
+from fluxd.core.detect.scoring import score_many, score_series
+
+__all__ = [
+    "THRESHOLD",
+    "VERSION",
+    "WARMUP",
+    "Bank",
+    "Remark",
+    "Verdicts",
+    "score_many",
+    "score_series",
+]

@@ -1,0 +1,71 @@
+"""Cutting a pile of rows into rounds: in one round every metric has at most one row."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fluxd.core.detect.layout import Bools, Ints
+
+BLOCK = 1500  # metrics advanced together; their numbers stay in a core's cache
+
+
+@dataclass(slots=True)
+class Block:
+    """Some metrics and their rows, those with most rows first.
+
+    Round r has a row of the first `sizes[sizes > r].size` of them: row `order[starts + r]`.
+    """
+
+    slots: Ints
+    starts: Ints
+    sizes: Ints
+    order: Ints
+
+    def rounds(self) -> Iterator[Ints]:
+        """Give for each round the indices of its rows; they belong to the first metrics."""
+        width = self.slots.size
+        for r in range(int(self.sizes[0])):
+            while self.sizes[width - 1] <= r:
+                width -= 1
+            yield self.order[self.starts[:width] + r]
+
+
+def blocks(slots: Ints, rows: Ints) -> Iterator[Block]:
+    """Group `rows` (indices into `slots`, in the order of analysis) by slot."""
+    order = rows[np.argsort(slots[rows], kind="stable")]
+    if not order.size:
+        return
+    starts, sizes = _groups(slots[order])
+    most_first = np.argsort(-sizes, kind="stable")
+    starts, sizes = starts[most_first], sizes[most_first]
+    for at in range(0, starts.size, BLOCK):
+        part = slice(at, at + BLOCK)
+        yield Block(slots[order[starts[part]]], starts[part], sizes[part], order)
+
+
+def _groups(ordered: Ints) -> tuple[Ints, Ints]:
+    """Return start and length of each run of equal numbers."""
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return starts, np.diff(np.append(starts, ordered.size))
+
+
+def advancing(slots: Ints, timestamps: Ints, marks: Ints, fresh: Bools) -> Ints:
+    """Return the rows that are later than their slot's mark and than its rows before them.
+
+    `marks` and `fresh` (no mark yet) have one entry per row.
+    """
+    rows = np.flatnonzero(fresh | (timestamps > marks))
+    order = rows[np.argsort(slots[rows], kind="stable")]
+    if order.size < 2:  # noqa: PLR2004 - one row has none before it
+        return rows
+    same = slots[order[1:]] == slots[order[:-1]]
+    if not (same & (timestamps[order[1:]] <= timestamps[order[:-1]])).any():
+        return rows
+    # The rank within all of slot and time; its running maximum is the latest row of the slot.
+    rank = np.unique(timestamps[order], return_inverse=True)[1]
+    group = np.concatenate(([0], np.cumsum(~same)))
+    key = group * (int(rank.max()) + 1) + rank
+    latest = np.maximum.accumulate(key)
+    kept = np.concatenate(([True], key[1:] > latest[:-1]))
+    return np.sort(order[kept])

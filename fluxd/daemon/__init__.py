@@ -1,0 +1,1 @@
+"""The daemon: configuration, the data directory, systemd, and all parts put together."""

@@ -1,0 +1,210 @@
+"""The settings: what each is for, its default, its bounds, and where its value comes from.
+
+A value comes from the command line, else from the environment (`FLUXD_SECTION__KEY`), else from
+the TOML file, else it is the default. A setting appears here with the code that reads it, never
+before: one that has no effect would be a lie to the operator. `packaging/fluxd.toml` shows the
+same settings to users; a test holds the two together.
+"""
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from fluxd.core.errors import ConfigError
+from fluxd.daemon.kinds import Address, HostPort, Kind, Truth, Whole
+
+FILE_NAME = "fluxd.toml"
+_PREFIX = "FLUXD_"
+
+
+def _whole(default: int, low: int, high: int, unit: str) -> int:
+    return field(default=default, metadata={"kind": Whole(low, high, unit)})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`[server]`: the HTTP server."""
+
+    # HOST:PORT to listen on; an IPv6 address in brackets. Default 127.0.0.1:3589 (F-L-U-X on a
+    # phone): the server speaks no TLS, so keys leave the machine only where the operator says
+    # so, best behind a proxy. Port 0 takes a free one, for tests.
+    listen: Address = field(default=Address("127.0.0.1", 3589), metadata={"kind": HostPort()})
+
+    # Threads that answer requests. Default 16, 4 to 256. A thread is held from the last byte of a
+    # request until its datapoints are on stable storage, so threads are the number of POSTs that
+    # can share one commit; with fewer than 4 a page and a health check queue behind senders.
+    threads: int = _whole(16, 4, 256, "threads")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """`[ingest]`: what is accepted from senders."""
+
+    # Oldest timestamp accepted without `fill`, in seconds before now. Default 3600, 60 to
+    # 31,536,000 (a year): an hour lets an agent catch up after an outage, and anything older is
+    # more often a wrong clock than news. Below a minute ordinary delays would be refused.
+    max_age: int = _whole(3_600, 60, 31_536_000, "seconds")
+
+    # Largest body once inflated, in bytes. Default 8 MiB, 1 MiB to 64 MiB: 1 MiB is what may come
+    # over the wire, so less would refuse bodies that were never compressed; metrics as JSON
+    # shrink about eightfold. Each thread may hold one such body, and what it parses to, at once.
+    max_inflated_bytes: int = _whole(8 << 20, 1 << 20, 64 << 20, "bytes")
+
+    # Whether GET /flux/metric_data stores datapoints too. Default false: its key is part of the
+    # URL, and URLs end up in proxies' logs and shells' histories.
+    allow_get: bool = field(default=False, metadata={"kind": Truth()})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting, by section."""
+
+    server: Server = Server()
+    ingest: Ingest = Ingest()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `section.key` as in TOML, what it may hold, and its default."""
+
+    section: str
+    key: str
+    kind: Kind
+    default: object
+
+    @property
+    def path(self) -> str:
+        """The name in messages."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides the file."""
+        return f"{_PREFIX}{self.section.upper()}__{self.key.upper()}"
+
+
+def _settings() -> Iterator[Setting]:
+    for section in dataclasses.fields(Config):
+        for key in dataclasses.fields(cast("type[Server]", section.type)):
+            yield Setting(section.name, key.name, key.metadata["kind"], key.default)
+
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType({one.path: one for one in _settings()})
+_VARIABLES = {one.variable: one for one in SETTINGS.values()}
+
+
+def find_config(given: Path | None, data: Path) -> Path | None:
+    """Return the file to load: the one `given`, else `fluxd.toml` in the data directory, if any."""
+    if given is not None:
+        return given
+    beside_store = data / FILE_NAME
+    return beside_store if beside_store.exists() else None
+
+
+def load_config(
+    path: Path | None, environ: Mapping[str, str], *, listen: str | None = None
+) -> Config:
+    """Return the settings from `path` (None: no file), `environ` and the option `--listen`.
+
+    Raises ConfigError for a file that can't be read or parsed, for a setting that does not exist,
+    and for a value of the wrong type or out of its bounds.
+    """
+    values: dict[str, object] = {}
+    if path is not None:
+        for setting, given in _from_file(path):
+            values[setting.path] = _checked(setting, setting.kind.read, given, f"in {path}")
+    for setting, text in _from_environ(environ):
+        where = f"in the variable {setting.variable}"
+        values[setting.path] = _checked(setting, setting.kind.read_text, text, where)
+    if listen is not None:
+        setting = SETTINGS["server.listen"]
+        values[setting.path] = _checked(setting, setting.kind.read_text, listen, "with --listen")
+    return _build(values)
+
+
+def _build(values: Mapping[str, object]) -> Config:
+    sections: dict[str, dict[str, object]] = {}
+    for path, value in values.items():
+        section, key = path.split(".")
+        sections.setdefault(section, {})[key] = value
+    config = Config()
+    built = {
+        name: dataclasses.replace(getattr(config, name), **keys) for name, keys in sections.items()
+    }
+    return dataclasses.replace(config, **built)
+
+
+def _from_file(path: Path) -> Iterator[tuple[Setting, object]]:
+    for section, keys in _parse(path).items():
+        if not any(one.section == section for one in SETTINGS.values()):
+            raise ConfigError(f"{path}: there is no setting {section}{_near(section)}")
+        if not isinstance(keys, dict):
+            raise ConfigError(f"{path}: {section} is a section: write [{section}] above its keys")
+        for key, value in keys.items():
+            setting = SETTINGS.get(f"{section}.{key}")
+            if setting is None:
+                raise ConfigError(
+                    f"{path}: there is no setting {section}.{key}{_near(section, key)}"
+                )
+            yield setting, value
+
+
+def _parse(path: Path) -> dict[str, object]:
+    try:
+        text = path.read_bytes().decode()
+        return tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text, from byte {error.start} on") from error
+    except tomllib.TOMLDecodeError as error:
+        # The parser names line and column, but for a text that breaks off at its end.
+        last = text.rstrip().count("\n") + 1
+        reason = str(error).replace("at end of document", f"at line {last}, the end")
+        raise ConfigError(f"{path} is not valid TOML: {reason}") from error
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
+    for name in sorted(environ):
+        if not name.startswith(_PREFIX):
+            continue
+        setting = _VARIABLES.get(name)
+        if setting is not None:
+            yield setting, environ[name]
+        elif "__" in name or _single_underscored(name):
+            likely = difflib.get_close_matches(name, _VARIABLES, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"the variable {name} names no setting; did you mean {likely}? "
+                f"Known: {', '.join(_VARIABLES)}"
+            )
+
+
+def _single_underscored(name: str) -> bool:
+    """Say whether `name` is a setting's variable but for its double underscore.
+
+    Other names are let pass: containers are given FLUXD_PORT and the like by their runtime.
+    """
+    return any(name == known.replace("__", "_") for known in _VARIABLES)
+
+
+def _checked(setting: Setting, read: Callable[[Any], object], given: object, where: str) -> object:
+    try:
+        return read(given)
+    except ValueError:
+        raise ConfigError(
+            f"{setting.path} is {given!r} {where}; it must be {setting.kind.wants} "
+            f"(default: {setting.kind.show(setting.default)})"
+        ) from None
+
+
+def _near(section: str, key: str = "") -> str:
+    """Return the hint that follows an unknown path: the likeliest setting, and its neighbours."""
+    known = [one.path for one in SETTINGS.values() if one.section == section] or list(SETTINGS)
+    likely = difflib.get_close_matches(f"{section}.{key}", known, n=1)
+    hint = f"; did you mean {likely[0]}?" if likely else "."
+    return f"{hint} Known: {', '.join(known)}"

@@ -1,0 +1,79 @@
+"""CSV files of one series: `timestamp,value`, with or without a header."""
+
+import csv
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+# Faults kept with their line; beyond that they are only counted.
+MAX_FAULTS = 20
+
+_SECONDS_DIGITS = 11  # more digits than this are milliseconds or finer
+
+
+@dataclass(slots=True)
+class SeriesFile:
+    """A series as read: Unix seconds, values, and (line, reason) of the first lines left out."""
+
+    timestamps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    skipped: int = 0
+    faults: list[tuple[int, str]] = field(default_factory=list)
+
+
+def read_series(lines: Iterable[str]) -> SeriesFile:
+    """Read `timestamp,value` rows; timestamps are Unix seconds or ISO 8601 (UTC unless it says).
+
+    A first row that has no timestamp is a header. Columns beyond the second are ignored.
+    """
+    series = SeriesFile()
+    for row in (reader := csv.reader(lines)):
+        if not row or not "".join(row).strip():
+            continue
+        try:
+            timestamp, value = _datapoint(row)
+        except ValueError as error:
+            if series.timestamps or series.skipped or reader.line_num > 1:
+                series.skipped += 1
+                if len(series.faults) < MAX_FAULTS:
+                    series.faults.append((reader.line_num, str(error)))
+            continue
+        series.timestamps.append(timestamp)
+        series.values.append(value)
+    return series
+
+
+def _datapoint(row: list[str]) -> tuple[int, float]:
+    if len(row) < 2:  # noqa: PLR2004  # timestamp and value
+        raise ValueError(f"expected timestamp,value and got {row[0]!r}")
+    timestamp = parse_time(row[0])
+    try:
+        value = float(row[1])
+    except ValueError:
+        raise ValueError(f"{row[1]!r} is not a number") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{row[1]!r} is not a finite number")
+    return timestamp, value
+
+
+def parse_time(text: str) -> int:
+    """Return Unix seconds. Raises ValueError with the fix.
+
+    >>> parse_time("2026-11-03T14:05:00Z"), parse_time(" 1793714700 ")
+    (1793714700, 1793714700)
+    """
+    text = text.strip()
+    if text.removesuffix(".0").isdecimal():
+        if len(text) > _SECONDS_DIGITS:
+            raise ValueError(f"{text!r} is not in seconds: divide milliseconds by 1000")
+        return int(float(text))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither Unix seconds nor ISO 8601 such as 2026-11-03T14:05:00Z"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp())

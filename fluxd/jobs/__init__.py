@@ -1,0 +1,1 @@
+"""Background work: plain functions, and the one thread that calls them."""

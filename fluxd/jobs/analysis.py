@@ -1,0 +1,182 @@
+"""Analysis: each committed datapoint once, in the order of commits, and its anomalies stored."""
+
+import logging
+
+import numpy as np
+import numpy.typing as npt
+
+from fluxd.core.anomalies import Anomaly
+from fluxd.core.detect import VERSION
+from fluxd.core.knowledge import Bools, Floats, Ints, Knowledge
+from fluxd.store import Store
+from fluxd.store.anomalies import write_anomalies
+from fluxd.store.datapoints import new_places, read_commits
+from fluxd.store.feed import Commit
+from fluxd.store.places import SERIES_BITS, SERIES_MASK
+from fluxd.store.states import SLICE, read_states, states_seq
+
+log = logging.getLogger(__name__)
+
+# Datapoints taken at once: enough for the detector's vectors, few enough that other jobs get a turn
+# after about 100 ms.
+STEP_ROWS = 50_000
+
+
+class Analysis:
+    """Knowledge of all series, and how far the commits have been taken into it."""
+
+    def __init__(self, store: Store) -> None:
+        self.knowledge = Knowledge()
+        self.analysed_seq = 0
+        self.datapoints = 0
+        self.dirty: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)  # by slice: changed since saved
+        self.unsaved_rows = 0
+        self._store = store
+        self._unwritten: list[Anomaly] = []
+        self._uncounted: list[tuple[Ints, Ints]] = []  # places and seqs that came too late
+        self._slice_seqs = np.zeros(0, np.int64)
+        self._redo_upto: int | None = None
+        self._behind_since: int | None = None
+        self._restore()
+
+    # ---- start
+
+    def _restore(self) -> None:
+        with self._store.read() as reader:
+            saved = read_states(reader, VERSION)
+            floor = states_seq(reader, VERSION)
+        slices = (self._store.catalog.next_id + SLICE - 1) // SLICE
+        # A slice that was never saved had no datapoints up to the floor.
+        self._slice_seqs = np.full(slices, floor, np.int64)
+        self._grow(self._store.catalog.next_id)
+        for state in saved:
+            try:
+                self.knowledge.load(state.slice * SLICE, state.body)
+            except ValueError as error:
+                log.warning("detector state %d is not usable, learning anew: %s", state.slice, error)
+                self.knowledge.load(state.slice * SLICE, _blank())  # undo what was loaded of it
+                self._slice_seqs[state.slice] = 0
+                continue
+            self._slice_seqs[state.slice] = max(state.seq, floor)
+        self.analysed_seq = int(self._slice_seqs.min(initial=floor))
+
+    def _grow(self, count: int) -> None:
+        self.knowledge.grow(count)
+        slices = (count + SLICE - 1) // SLICE
+        if slices > len(self.dirty):
+            grown = np.zeros(slices, np.bool_)
+            grown[: len(self.dirty)] = self.dirty
+            self.dirty = grown
+
+    # ---- one step
+
+    def step(self, now: int) -> bool:
+        """Analyse what waits, up to STEP_ROWS datapoints; return whether more may wait.
+
+        Raises UnavailableError when the store can't be read or anomalies can't be stored; the next
+        step tries that again before anything else.
+        """
+        self._settle()
+        commits = self._store.feed.take(STEP_ROWS) if self._redo_upto is None else []
+        if commits:
+            self._behind_since = commits[0].time
+            self._take(*_arrays_of(commits))
+            self.analysed_seq = commits[-1].seq
+        elif not self._redo(now):
+            self._behind_since = None
+            return False
+        self._settle()
+        return True
+
+    def lag_s(self, now: float) -> float:
+        """Return how long ago the oldest datapoint not yet analysed was received, 0 if all are."""
+        since = [t for t in (self._behind_since, self._store.feed.oldest) if t is not None]
+        return max(0.0, now - min(since)) if since else 0.0
+
+    def _redo(self, now: int) -> bool:
+        """Read commits from the table that never were in the queue; return whether there were any."""
+        if self._redo_upto is None:
+            self._redo_upto = self._store.feed.restart()
+            if self._redo_upto is None:
+                return False
+            self._behind_since = self._behind_since or now
+        with self._store.read() as reader:
+            redo = next(read_commits(reader, self.analysed_seq, self._redo_upto), None)
+        if redo is None:
+            self.analysed_seq = max(self.analysed_seq, self._redo_upto)
+            self._redo_upto = None
+            self._slice_seqs = np.zeros(0, np.int64)
+            return True
+        places, seqs = np.array(redo.places, np.int64), np.array(redo.seqs, np.int64)
+        values, history = np.array(redo.values, np.float64), np.array(redo.history, np.bool_)
+        if len(self._slice_seqs):
+            slices = (places & SERIES_MASK) // SLICE
+            saved = np.zeros(max(len(self._slice_seqs), int(slices.max()) + 1), np.int64)
+            saved[: len(self._slice_seqs)] = self._slice_seqs
+            fresh = seqs > saved[slices]
+            places, values, history, seqs = places[fresh], values[fresh], history[fresh], seqs[fresh]
+        self._take(places, values, history, seqs)
+        self.analysed_seq = redo.seqs[-1]
+        return True
+
+    def _take(self, places: Ints, values: Floats, history: Bools, seqs: Ints) -> None:
+        if len(places) == 0:
+            return
+        slots, timestamps = places & SERIES_MASK, places >> SERIES_BITS
+        self._grow(int(slots.max()) + 1)
+        changed, done = self.knowledge.learn(slots, timestamps, values, history)
+        self._unwritten += changed
+        self.dirty[slots // SLICE] = True
+        self.unsaved_rows += len(slots)
+        self.datapoints += int(done.sum())
+        if not done.all():
+            # Of a pair twice in one commit the first was analysed, so the second is no other one.
+            late = ~done & ~np.isin(places, places[done])
+            self._uncounted.append((places[late], seqs[late]))
+
+    def _settle(self) -> None:
+        """Bring the counts and the stored anomalies up to what was analysed."""
+        while self._uncounted:
+            self._count_late(*self._uncounted[0])
+            del self._uncounted[0]
+        if self._unwritten:
+            changed = self._unwritten
+            self._store.writer.run(lambda connection: write_anomalies(connection, changed))
+            self._unwritten = []
+
+    def _count_late(self, places: Ints, seqs: Ints) -> None:
+        """Count the late datapoints that are no overwrites: their commit was the first to write."""
+        with self._store.read() as reader:
+            found = new_places(reader, places.tolist(), seqs.tolist())
+        if found:
+            fresh = np.array(sorted(found), np.int64)
+            self.knowledge.count_late(fresh & SERIES_MASK, fresh >> SERIES_BITS)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was found is stored, so that the state may be saved."""
+        return not (self._unwritten or self._uncounted) and self._redo_upto is None
+
+
+def _blank() -> bytes:
+    """Return the state of a slice that has learnt nothing."""
+    knowledge = Knowledge()
+    knowledge.grow(SLICE)
+    return knowledge.dump(0, SLICE)
+
+
+def _arrays_of(commits: list[Commit]) -> tuple[Ints, Floats, Bools, Ints]:
+    """Return places, values, history and seqs, ordered by commit and within one by place.
+
+    The same order as a replay from the table has; where a commit wrote a pair twice, its first
+    value comes first, as the table of overwritten values keeps it.
+    """
+    flats = [(flat, old, c.seq) for c in commits for flat, old in ((c.live, 0), (c.history, 1))]
+    sizes = [len(flat) // 2 for flat, _, _ in flats]
+    places = np.array([place for flat, _, _ in flats for place in flat[0::2]], np.int64)
+    values = np.array([value for flat, _, _ in flats for value in flat[1::2]], np.float64)
+    values += 0.0  # -0.0 becomes 0.0, as SQLite stores it and a replay reads it
+    history = np.repeat([bool(old) for _, old, _ in flats], sizes)
+    seqs = np.repeat(np.array([seq for _, _, seq in flats], np.int64), sizes)
+    order = np.lexsort((places, seqs))
+    return places[order], values[order], history[order], seqs[order]

@@ -1,0 +1,62 @@
+"""GET /api/v1/anomalies and /api/v1/anomalies/{id}: what was anomalous, and why."""
+
+import re
+
+import falcon
+
+from fluxd.core.errors import NotFoundError
+from fluxd.core.names import MAX_STORED
+from fluxd.store.anomalies import get_anomaly, page_anomalies
+from fluxd.web.api_answers import write_json, write_page
+from fluxd.web.api_parameters import MAX_INTEGER, Parameters, check_order
+from fluxd.web.services import Services
+
+_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)  # 18 digits fit SQLite's integers
+
+
+class AnomaliesResource:
+    """GET /api/v1/anomalies: the anomalies, the latest found first."""
+
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer a page of those that lasted at any time in [from, to]."""
+        query = Parameters(req, "metric", "from", "to", "min_score", "limit", "cursor")
+        metric = query.text("metric", longest=MAX_STORED)
+        since, until = query.second("from"), query.second("to")
+        check_order(since, until)
+        min_score = query.decimal("min_score", least=0, most=1)
+        limit = query.limit()
+        cursor = query.integer("cursor", least=1, most=MAX_INTEGER)
+        with self._store.read() as reader:
+            page, after = page_anomalies(
+                reader,
+                metric=metric,
+                since=since,
+                until=until,
+                min_score=min_score,
+                limit=limit,
+                cursor=cursor,
+            )
+        write_page(resp, "anomalies", page, after)
+
+
+class AnomalyResource:
+    """GET /api/v1/anomalies/{id}: one anomaly."""
+
+    def __init__(self, services: Services) -> None:
+        self._store = services.store
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, anomaly_id: str) -> None:
+        """Answer the anomaly with this id."""
+        Parameters(req)
+        found = None
+        if _ID.fullmatch(anomaly_id):
+            with self._store.read() as reader:
+                found = get_anomaly(reader, int(anomaly_id))
+        if found is None:
+            raise NotFoundError(
+                "there is no anomaly with that id: GET /api/v1/anomalies lists them"
+            )
+        write_json(resp, found)

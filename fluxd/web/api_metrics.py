@@ -1,0 +1,101 @@
+"""GET /api/v1/metrics and /api/v1/metrics/{metric}: what metrics there are, how far each is."""
+
+from typing import Any
+
+import falcon
+
+from fluxd.core.errors import NotFoundError
+from fluxd.core.names import MAX_STORED
+from fluxd.store.catalog import Catalog
+from fluxd.store.metrics import page_metrics
+from fluxd.web.api_answers import write_json, write_page
+from fluxd.web.api_parameters import MAX_LIMIT, Parameters
+from fluxd.web.api_paths import metric_of
+from fluxd.web.services import Services
+
+STATES = ("learning", "analysed")
+
+# Metrics looked at for one page that asks for a state, which is known in memory only: about 100 ms.
+MAX_LOOKED_AT = 20_000
+
+
+class MetricsResource:
+    """GET /api/v1/metrics: the metrics by name, all or those that match."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer a page; with a state it may be shorter than `limit` though more follow."""
+        query = Parameters(req, "match", "state", "limit", "cursor")
+        match = query.text("match", longest=MAX_STORED)
+        state = query.choice("state", STATES)
+        limit = query.limit()
+        cursor = query.text("cursor", longest=MAX_STORED) or ""
+        if state is None:
+            page, after = self._page(match, limit, cursor)
+        else:
+            page, after = self._page_in_state(match, state, limit, cursor)
+        write_page(resp, "metrics", page, after)
+
+    def _page(
+        self, match: str | None, limit: int, cursor: str
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        with self._services.store.read() as reader:
+            found, after = page_metrics(reader, match=match, limit=limit, cursor=cursor)
+        return [describe(self._services, series, name) for series, name in found], after
+
+    def _page_in_state(
+        self, match: str | None, state: str, limit: int, cursor: str
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        page: list[dict[str, Any]] = []
+        after: str | None = cursor
+        for _ in range(MAX_LOOKED_AT // MAX_LIMIT):
+            looked_at, after = self._page(match, MAX_LIMIT, after or "")
+            for metric in looked_at:
+                if metric["state"] == state:
+                    page.append(metric)
+                if len(page) > limit:  # one more than asked for: there is a next page
+                    return page[:limit], page[limit - 1]["metric"]
+            if after is None:
+                break
+        return page, after
+
+
+class MetricResource:
+    """GET /api/v1/metrics/{metric}: one metric."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, metric: str) -> None:
+        """Answer the metric with the name that the path spells."""
+        Parameters(req)
+        series, name = find_metric(self._services.store.catalog, metric)
+        write_json(resp, describe(self._services, series, name))
+
+
+def find_metric(catalog: Catalog, segment: str) -> tuple[int, str]:
+    """Return id and name of the metric that a path's segment spells. Raises NotFoundError."""
+    name = metric_of(segment)
+    series = catalog.id_of(name) if name is not None else None
+    if name is None or series is None:
+        raise NotFoundError(
+            "there is no metric of that name: percent-encode it in the path (/ as %2F, % as %25)"
+        )
+    return series, name
+
+
+def describe(services: Services, series: int, name: str) -> dict[str, Any]:
+    """Return what is told of a metric; times in Unix s, null where not known yet."""
+    status = services.knowledge.status(series, int(services.clock()))
+    return {
+        "metric": name,
+        "interval": status.interval,
+        "datapoints": status.datapoints,
+        "first": status.first,
+        "last": status.last,
+        "state": status.state,
+        "ready_in": status.ready_in,
+        "progress": status.progress,
+    }

@@ -1,0 +1,104 @@
+"""Errors as HTTP answers: the one place that knows which status an error has.
+
+Every error of every endpoint is `{"code": <the status>, "message": "<a sentence>"}` in JSON,
+whatever the client says that it accepts; a bad element of a POST adds its `index`.
+"""
+
+import logging
+import uuid
+from typing import Any
+
+import falcon
+import msgspec
+
+from fluxd.core.errors import (
+    BadRequestError,
+    FluxdError,
+    NotFoundError,
+    PayloadTooLargeError,
+    StoreError,
+    UnauthorisedError,
+    UnavailableError,
+)
+
+log = logging.getLogger(__name__)
+
+# A kind of error that isn't here is no answer to a request: 500.
+_STATUSES: dict[type[FluxdError], int] = {
+    BadRequestError: 400,
+    UnauthorisedError: 401,
+    NotFoundError: 404,
+    PayloadTooLargeError: 413,
+    UnavailableError: 503,
+    StoreError: 503,
+}
+
+# s; of an error that doesn't know better. A full disk or a held lock rarely ends sooner.
+RETRY_AFTER_S = 5
+
+# What falcon itself raises has titles for programmers; these say what to do.
+_SENTENCES = {
+    404: "there is nothing at this address: GET /openapi.json lists what there is",
+    405: "this method is not allowed here: the header Allow lists those that are",
+}
+
+
+def install(app: falcon.App[falcon.Request, falcon.Response]) -> None:
+    """Make every error of `app` an answer of the one shape."""
+    app.resp_options.xml_error_serialization = False
+    app.set_error_serializer(_answer_http_error)
+    app.add_error_handler(FluxdError, _answer_fluxd_error)
+    app.add_error_handler(Exception, _answer_unexpected)
+
+
+def status_of(error: FluxdError) -> int:
+    """Return the HTTP status of an error."""
+    return next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 500)
+
+
+def write_error(
+    resp: falcon.Response, status: int, message: str, *, index: int | None = None
+) -> None:
+    """Make `resp` an error's answer; `index` is of the bad element in `metrics`."""
+    body: dict[str, Any] = {"code": status, "message": message}
+    if index is not None:
+        body["index"] = index
+    resp.status = status
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = msgspec.json.encode(body)
+
+
+def _answer_fluxd_error(
+    req: falcon.Request, resp: falcon.Response, error: FluxdError, params: dict[str, Any]
+) -> None:
+    status = status_of(error)
+    if status == 500:  # noqa: PLR2004  # not in the table: nobody meant it as an answer
+        _answer_unexpected(req, resp, error, params)
+        return
+    write_error(resp, status, error.message, index=getattr(error, "index", None))
+    if status == 401:  # noqa: PLR2004
+        resp.set_header("WWW-Authenticate", "Bearer")
+    elif status == 503:  # noqa: PLR2004
+        resp.set_header("Retry-After", str(getattr(error, "retry_after_s", RETRY_AFTER_S)))
+
+
+def _answer_http_error(
+    _req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError
+) -> None:
+    """Serialise falcon's own errors; their headers (Allow) are set already."""
+    status = error.status_code
+    message = _SENTENCES.get(status) or error.description or error.title or "error"
+    write_error(resp, status, message)
+
+
+def _answer_unexpected(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]
+) -> None:
+    """Log what nobody expected, once, under a number that the answer names too.
+
+    The route is logged, not the address: a query string may carry a key.
+    """
+    request_id = uuid.uuid4().hex
+    where = req.uri_template or "no route"
+    log.error("request %s failed: %s %s", request_id, req.method, where, exc_info=error)
+    write_error(resp, 500, f"internal error: fluxd's log has it as request {request_id}")

@@ -1,0 +1,217 @@
+"""GET /metrics: fluxd's own numbers in Prometheus' text format 0.0.4.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/ . Everything here is in memory or one
+system call away: it is told while the store can't be read too.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import falcon
+import numpy as np
+
+import fluxd
+from fluxd.web.auth import WrongKeys
+from fluxd.web.services import Services
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_STATM = Path("/proc/self/statm")
+
+Labels = Mapping[str, str]
+Sample = tuple[Labels, float]
+
+
+class ExpositionResource:
+    """GET /metrics: counters and gauges for a monitoring system; no key is asked for."""
+
+    def __init__(self, services: Services, wrong_keys: WrongKeys) -> None:
+        self._services = services
+        self._wrong_keys = wrong_keys
+        self._started = services.clock()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer all of them."""
+        del req
+        page = Exposition()
+        self._add_ingestion(page)
+        self._add_store(page)
+        self._add_analysis(page)
+        self._add_jobs(page)
+        self._add_process(page)
+        resp.content_type = CONTENT_TYPE
+        resp.text = page.text()
+
+    on_head = on_get
+
+    def _add_ingestion(self, page: "Exposition") -> None:
+        counts = self._services.counts
+        statuses = {204: 0, **dict(counts.statuses)}
+        page.add(
+            "fluxd_requests_total",
+            "counter",
+            "Requests to the ingestion endpoints, by the status of the answer.",
+            [({"status": str(status)}, statuses[status]) for status in sorted(statuses)],
+        )
+        page.counter(
+            "fluxd_datapoints_accepted_total",
+            "Elements of requests that were stored, overwrites included.",
+            counts.accepted,
+        )
+        page.counter(
+            "fluxd_datapoints_over_quota_total",
+            "Elements that were refused because their key's quota was full.",
+            counts.over_quota,
+        )
+        page.add(
+            "fluxd_wrong_keys_total",
+            "counter",
+            "Requests with a key that is unknown, revoked or of the wrong scope.",
+            [
+                ({"endpoint": "api"}, self._wrong_keys.count),
+                ({"endpoint": "flux"}, statuses.get(401, 0)),
+            ],
+        )
+
+    def _add_store(self, page: "Exposition") -> None:
+        store = self._services.store
+        writer = store.writer
+        page.counter("fluxd_commits_total", "Commits with datapoints.", writer.commits)
+        page.counter(
+            "fluxd_datapoints_committed_total",
+            "Datapoints on stable storage, since the start.",
+            writer.datapoints,
+        )
+        page.counter("fluxd_store_faults_total", "Transactions that failed.", writer.faults.count)
+        page.gauge(
+            "fluxd_store_failing",
+            "1 while the last transaction failed (disk full, read-only, locked), else 0.",
+            int(writer.faults.present is not None),
+        )
+        page.gauge("fluxd_metrics", "Metrics that are known.", len(store.catalog))
+        page.gauge("fluxd_store_bytes", "Size of the store, its log included.", store.bytes)
+        page.gauge("fluxd_wal_bytes", "Size of the write-ahead log.", store.log_bytes)
+
+    def _add_analysis(self, page: "Exposition") -> None:
+        services = self._services
+        page.counter(
+            "fluxd_datapoints_analysed_total",
+            "Datapoints that the detector has learnt, over all starts.",
+            int(np.sum(services.knowledge.bank.counts)),
+        )
+        page.gauge(
+            "fluxd_analysis_lag_seconds",
+            "Age of the oldest datapoint that is not analysed yet, 0 if all are.",
+            services.lag_s(services.clock()),
+        )
+        page.gauge(
+            "fluxd_feed_waiting_datapoints",
+            "Committed datapoints in the queue for the analysis.",
+            services.store.feed.waiting,
+        )
+        page.gauge(
+            "fluxd_scheduler_last_tick_timestamp_seconds",
+            "When the scheduler last finished a turn.",
+            services.last_tick(),
+        )
+
+    def _add_jobs(self, page: "Exposition") -> None:
+        reports = sorted(self._services.reports.values(), key=lambda report: report.name)
+        page.add(
+            "fluxd_job_runs_total",
+            "counter",
+            "Runs of a background job, failed ones included.",
+            [({"job": report.name}, report.runs) for report in reports],
+        )
+        page.add(
+            "fluxd_job_failures_total",
+            "counter",
+            "Runs of a background job that failed.",
+            [({"job": report.name}, report.failures) for report in reports],
+        )
+        page.add(
+            "fluxd_job_last_duration_seconds",
+            "gauge",
+            "How long the latest run of a background job took.",
+            [({"job": report.name}, report.took_s) for report in reports],
+        )
+
+    def _add_process(self, page: "Exposition") -> None:
+        page.add(
+            "fluxd_build_info",
+            "gauge",
+            "1, with the versions as labels.",
+            [
+                (
+                    {
+                        "version": fluxd.__version__,
+                        "python": platform.python_version(),
+                        "numpy": np.__version__,
+                    },
+                    1,
+                )
+            ],
+        )
+        page.gauge(
+            "process_start_time_seconds", "When fluxd began to serve, in Unix s.", self._started
+        )
+        page.counter(
+            "process_cpu_seconds_total", "Processor time, user and system.", time.process_time()
+        )
+        resident = resident_bytes()
+        if resident is not None:
+            page.gauge("process_resident_memory_bytes", "Memory in use (RSS).", resident)
+
+
+class Exposition:
+    """A page under construction, family by family."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(
+        self,
+        name: str,
+        kind: Literal["counter", "gauge"],
+        about: str,
+        samples: Iterable[Sample],
+    ) -> None:
+        """Add a family; `about` is one line of plain text."""
+        self._lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+        for labels, value in samples:
+            inner = ",".join(f'{label}="{escaped(text)}"' for label, text in labels.items())
+            self._lines.append(f"{name}{{{inner}}} {value}" if inner else f"{name} {value}")
+
+    def counter(self, name: str, about: str, value: float) -> None:
+        """Add a counter without labels."""
+        self.add(name, "counter", about, [({}, value)])
+
+    def gauge(self, name: str, about: str, value: float) -> None:
+        """Add a gauge without labels."""
+        self.add(name, "gauge", about, [({}, value)])
+
+    def text(self) -> str:
+        """Return the page; the format wants a line feed at the end."""
+        return "\n".join(self._lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    r"""Return a label's value as the format writes it.
+
+    >>> escaped('a"b')
+    'a\\"b'
+    """
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def resident_bytes() -> int | None:
+    """Return the memory that the process has in use, None where the system doesn't say."""
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

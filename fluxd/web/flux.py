@@ -1,0 +1,258 @@
+"""The ingestion endpoints: what stands around the parser and the store (contract, sections 1, 3-6)."""
+
+import logging
+from typing import Any
+
+import falcon
+import msgspec
+
+from fluxd.core.errors import (
+    BadRequestError,
+    FluxdError,
+    PayloadTooLargeError,
+    UnauthorisedError,
+)
+from fluxd.core.keys import Key
+from fluxd.core.names import stored_name
+from fluxd.ingest.body import inflate
+from fluxd.ingest.flux import KeyQuery, Post, StatusQuery, parse_post, parse_query
+from fluxd.store.handover import Batch, NewRow
+from fluxd.store.ingestion_tests import IngestionTest
+from fluxd.store.places import SERIES_BITS, place_of
+from fluxd.web.errors import status_of
+from fluxd.web.services import Services
+
+log = logging.getLogger(__name__)
+
+MAX_WIRE_BYTES = 1_048_576  # the customer's 1024K
+
+TOO_LARGE = f"payload too large - more than {MAX_WIRE_BYTES} bytes: send fewer metrics in one POST"
+
+# A wrong key is logged at most this often (s): a misconfigured fleet must not fill the journal.
+WRONG_KEY_LOG_S = 60
+
+_NOT_A_TEST = frozenset({"false", "0", "no", "off"})
+
+
+class FluxResource:
+    """POST /flux/metric_data_post."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._answers = Answers(services)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Take datapoints in; 204 says that they are on stable storage."""
+        services = self._services
+        now = int(services.clock())
+        key: Key | None = None
+        test = _is_test(req)
+        try:
+            body = req.bounded_stream.read(MAX_WIRE_BYTES + 1)
+            header_key = req.env.get("HTTP_KEY") or None
+            if header_key is not None:
+                key = services.store.keys.find(header_key)
+            if len(body) > MAX_WIRE_BYTES:
+                raise PayloadTooLargeError(TOO_LARGE)
+            if header_key is not None and key is None:
+                raise UnauthorisedError("invalid key")
+            encoding = req.env.get("HTTP_CONTENT_ENCODING")
+            if encoding is not None:
+                body = inflate(body, encoding, services.max_inflated_bytes)
+            parsed = parse_post(
+                body,
+                header_key or _bearer(req),
+                services.store.keys.find,
+                services.store.catalog.known,
+                now,
+                services.max_age,
+            )
+            self._answers.answer(parsed, resp, now, test=test)
+        except FluxdError as error:
+            self._answers.note_refusal(error, key, now, test=test)
+            raise
+
+
+class FluxQueryResource:
+    """GET /flux/metric_data, for senders that can only GET."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._answers = Answers(services)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Take one datapoint in from the query string."""
+        services = self._services
+        now = int(services.clock())
+        test = _is_test(req)
+        params = falcon.uri.parse_query_string(
+            req.query_string, keep_blank=True, csv=False
+        )
+        try:
+            parsed = parse_query(
+                {name: value if isinstance(value, str) else value[-1] for name, value in params.items()},
+                req.env.get("HTTP_KEY") or _bearer(req),
+                services.store.keys.find,
+                services.store.catalog.known,
+                now,
+                services.max_age,
+            )
+            self._answers.answer(parsed, resp, now, test=test)
+        except FluxdError as error:
+            self._answers.note_refusal(error, None, now, test=test)
+            raise
+
+
+class Answers:
+    """What both endpoints do with a request once it is read."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._last_wrong_key = -WRONG_KEY_LOG_S
+
+    def answer(
+        self,
+        parsed: Post | StatusQuery | KeyQuery,
+        resp: falcon.Response,
+        now: int,
+        *,
+        test: bool,
+    ) -> None:
+        """Store what was sent and fill in the response."""
+        if isinstance(parsed, Post):
+            if parsed.test or test:
+                self._report_test(parsed, resp, now)
+            else:
+                self._store(parsed, resp, now)
+        else:
+            text = "ok" if isinstance(parsed, StatusQuery) else "key valid"
+            _json(resp, 200, {"status": text})
+            self._services.counts.count(200)
+
+    def _store(self, post: Post, resp: falcon.Response, now: int) -> None:
+        rejected = self._services.store.writer.submit(batch_of(post, now))
+        counts = self._services.counts
+        if rejected:
+            _json(resp, 207, over_quota(post, rejected))
+            counts.count(207, accepted=len(post.ids) - len(rejected), over_quota=len(rejected))
+        else:
+            resp.status = falcon.HTTP_204
+            counts.count(204, accepted=len(post.ids))
+
+    def _report_test(self, post: Post, resp: falcon.Response, now: int) -> None:
+        """Say what would have happened, and keep it for the Metric Ingestion Test page."""
+        store = self._services.store
+        dropped = set(_over_quota_now(post, store.catalog.owned(post.key.id)))
+        kept = [name for at, name in enumerate(post.names) if at not in dropped]
+        lost = [name for at, name in enumerate(post.names) if at in dropped]
+        store.ingestion_tests.note(IngestionTest(now, post.key.name, kept, lost))
+        if not post.test:
+            resp.status = falcon.HTTP_204
+            self._services.counts.count(204)
+            return
+        report = {
+            "message": "metric ingestion test, no metrics were ingested only counts are reported",
+            "ingest_count": len(kept),
+            "drop_count": len(lost),
+            "metrics": kept,
+            "dropped": lost,
+        }
+        _json(resp, 200, report)
+        self._services.counts.count(200)
+
+    def note_refusal(self, error: FluxdError, key: Key | None, now: int, *, test: bool) -> None:
+        """Count a refused request, and keep it where its sender's owner can see it."""
+        self._services.counts.count(status_of(error))
+        store = self._services.store
+        if isinstance(error, UnauthorisedError):
+            if now - self._last_wrong_key >= WRONG_KEY_LOG_S:
+                self._last_wrong_key = now
+                log.warning("a request with an unknown key was refused (told once a minute)")
+            return
+        index = element = None
+        if isinstance(error, BadRequestError):
+            index, element = error.index, error.element
+            key = error.key or key
+        name = key.name if key else None
+        if test and name is not None:
+            store.ingestion_tests.note(IngestionTest(now, name, [], [], error.message))
+        else:
+            store.rejections.note(now, name, error.message, index=index, element=element)
+
+
+def batch_of(post: Post, now: int) -> Batch:
+    """Return a request's datapoints as the store takes them."""
+    if post.fills is None and None not in post.ids:
+        flat: list[Any] = [0] * (2 * len(post.ids))
+        flat[0::2] = [
+            timestamp << SERIES_BITS | series  # type: ignore[operator]  # none is None here
+            for timestamp, series in zip(post.timestamps, post.ids, strict=True)
+        ]
+        flat[1::2] = post.values
+        return Batch(post.key, now, flat)
+    batch = Batch(post.key, now, [])
+    fills = post.fills or [False] * len(post.ids)
+    elements = zip(post.names, post.ids, post.timestamps, post.values, fills, strict=True)
+    for position, (name, series, timestamp, value, fill) in enumerate(elements):
+        if series is None:
+            stored = stored_name(post.key.prefix, name)
+            batch.new.append(NewRow(position, stored, timestamp, value, fill))
+        else:
+            flat = batch.history if fill else batch.live
+            flat += (place_of(timestamp, series), value)
+    return batch
+
+
+def over_quota(post: Post, rejected: list[int]) -> dict[str, Any]:
+    """Return the body of a 207: the rejected elements, then the processed ones."""
+    refused = set(rejected)
+    lost = [name for at, name in enumerate(post.names) if at in refused]
+    kept = [name for at, name in enumerate(post.names) if at not in refused]
+    return {
+        "code": 207,
+        "data": [{"metric": name, "status": 400} for name in lost]
+        + [{"metric": name, "status": 204} for name in kept],
+        "error": (
+            f"over quota - this account is allowed {post.key.quota} metrics and an additional "
+            f"{len(lost)} new metrics were posted that have been rejected"
+        ),
+        "message": f"{len(kept)} metrics were processed and {len(lost)} metrics were rejected",
+        "rejected metrics": lost,
+        "rejected metrics count": len(lost),
+        "processed metrics": kept,
+        "processed metrics count": len(kept),
+        "submitted metrics count": len(post.names),
+    }
+
+
+def _over_quota_now(post: Post, owned: int) -> list[int]:
+    """Return the positions that the quota would refuse if the request were stored now."""
+    if post.key.quota is None:
+        return []
+    created: set[str] = set()
+    refused = []
+    for position, (name, series) in enumerate(zip(post.names, post.ids, strict=True)):
+        stored = stored_name(post.key.prefix, name)
+        if series is not None or stored in created:
+            continue
+        if owned + len(created) < post.key.quota:
+            created.add(stored)
+        else:
+            refused.append(position)
+    return refused
+
+
+def _is_test(req: falcon.Request) -> bool:
+    flag = req.env.get("HTTP_X_TEST_ONLY")
+    return flag is not None and flag.strip().lower() not in _NOT_A_TEST
+
+
+def _bearer(req: falcon.Request) -> str | None:
+    scheme, _, token = req.env.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return (token.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def _json(resp: falcon.Response, status: int, body: dict[str, Any]) -> None:
+    resp.status = status
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = msgspec.json.encode(body)

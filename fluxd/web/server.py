@@ -1,0 +1,127 @@
+"""The one file that knows waitress: its settings, its own errors as JSON, and an orderly end."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import build_http_date
+
+log = logging.getLogger(__name__)
+
+# The app answers a body over its own limit (1 MiB) in JSON; this is the backstop that bounds what is
+# buffered, on disk above 512 kB, of a body that should never have been sent.
+MAX_BODY_BYTES = 16 << 20
+
+# How long a stop waits for requests that were accepted; systemd allows 15 s, we promise 10.
+DRAIN_S = 7.0
+
+
+class JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """Waitress's own refusals (malformed, too large) in the shape of all our errors."""
+
+    def execute(self) -> None:
+        """Answer with `{"code", "message"}` and close."""
+        error = self.request.error
+        message = f"{error.reason.lower()} - {error.body}" if error.body else error.reason.lower()
+        if error.code == 413:  # noqa: PLR2004
+            message = f"payload too large - more than {MAX_BODY_BYTES} bytes: do not resend"
+        body = json.dumps({"code": error.code, "message": message}).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class KeepAliveTask(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """Keeps the connection open after a 204, which waitress 3.0.2 closes.
+
+    A 204 has no body and so no length (RFC 9110, 8.6), and waitress takes the missing length for an
+    answer that only the end of the connection delimits. A new connection for each POST would cost
+    an agent a round trip, and us a third of the ingest rate.
+    """
+
+    def build_response_header(self) -> bytes:
+        """Return status line and headers."""
+        asked_to_close = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version != "1.1" or asked_to_close or self.close_on_finish:
+            return bytes(super().build_response_header())
+        headers = [pair for pair in self.response_headers if pair[0].lower() != "content-length"]
+        headers.append(("Date", build_http_date(self.start_time)))
+        lines = [f"HTTP/1.1 {self.status}", *(f"{name}: {value}" for name, value in headers)]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class JsonChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection that stays open, and whose malformed requests are answered in JSON."""
+
+    task_class = KeepAliveTask
+    error_task_class = JsonErrorTask
+
+
+class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """Serves a WSGI app until `stop`, then answers what it has accepted."""
+
+    channel_class = JsonChannel
+
+    def __init__(self, app: Callable[..., Any], host: str, port: int, *, threads: int) -> None:
+        listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        adjustments = Adjustments(
+            listen=listen,
+            threads=threads,
+            ident=None,
+            asyncore_use_poll=True,  # select stops at descriptor 1,024
+            connection_limit=1_000,
+            channel_timeout=30,
+            cleanup_interval=10,
+            channel_request_lookahead=0,
+            recv_bytes=65_536,  # a POST of 500 elements in one read instead of four
+            send_bytes=1,  # the worker sends its answer itself, not the main loop a turn later
+            clear_untrusted_proxy_headers=False,  # the app reads none of them
+            max_request_body_size=MAX_BODY_BYTES,
+            backlog=1_024,
+        )
+        self._map: dict[int, Any] = {}
+        self._stopping = False
+        super().__init__(app, map=self._map, adj=adjustments)
+
+    @property
+    def address(self) -> str:
+        """The base URL."""
+        host = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
+        return f"http://{host}:{self.effective_port}"
+
+    def stop(self) -> None:
+        """End `run`; may be called from a signal handler and from any thread."""
+        self._stopping = True
+        self.pull_trigger()
+
+    def run(self) -> None:
+        """Serve until `stop`, then up to DRAIN_S for what was accepted."""
+        while not self._stopping:
+            wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+        self.accepting = False
+        self.socket.close()
+        self._map.pop(self._fileno, None)
+        end = time.monotonic() + DRAIN_S
+        while self._busy() and time.monotonic() < end:
+            wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
+        self.task_dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def _busy(self) -> bool:
+        """Whether a request is being read, worked on or answered; idle connections are closed."""
+        busy = False
+        for channel in list(self.active_channels.values()):
+            if channel.requests or channel.total_outbufs_len or channel.request is not None:
+                busy = True
+            else:
+                channel.will_close = True
+        return busy

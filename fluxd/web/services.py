@@ -1,0 +1,47 @@
+"""What the endpoints are given; the daemon puts it together."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fluxd.core.knowledge import Knowledge
+from fluxd.core.reports import JobReport
+from fluxd.store import Store
+
+
+class RequestCounts:
+    """Requests to the ingestion endpoint by their answer's status, and elements by their fate."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.statuses: Counter[int] = Counter()
+        self.accepted = 0
+        self.over_quota = 0
+
+    def count(self, status: int, *, accepted: int = 0, over_quota: int = 0) -> None:
+        """Count an answered request."""
+        with self._lock:
+            self.statuses[status] += 1
+            self.accepted += accepted
+            self.over_quota += over_quota
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The daemon's parts as the endpoints see them.
+
+    `clock` gives Unix seconds; `lag_s(now)` how long ago the oldest datapoint not yet analysed was
+    received; `last_tick()` when the scheduler last finished a turn; `reports` are its jobs' by name.
+    """
+
+    store: Store
+    knowledge: Knowledge
+    clock: Callable[[], float]
+    lag_s: Callable[[float], float]
+    last_tick: Callable[[], float]
+    reports: Mapping[str, JobReport]
+    max_age: int = 3600
+    max_inflated_bytes: int = 8 << 20
+    allow_get: bool = False
+    counts: RequestCounts = field(default_factory=RequestCounts)
