@@ -8,6 +8,8 @@ from fluxd.cli.options import add_command
 from fluxd.daemon.offline import open_offline
 from fluxd.store.keys import KeyRecord, add_key, list_keys, revoke_key
 
+_HEADINGS = ("NAME", "SCOPE", "PREFIX", "METRICS", "QUOTA", "CREATED", "REVOKED")
+
 
 def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it is private
     """Add the command and its three actions."""
@@ -56,8 +58,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Print a table of keys."""
     with open_offline(arguments.data) as connection:
         records = list_keys(connection)
-    rows = [("NAME", "SCOPE", "PREFIX", "METRICS", "QUOTA", "CREATED", "REVOKED")]
-    rows += [_columns(record) for record in records]
+    rows = [_HEADINGS, *(_columns(record) for record in records)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -10,7 +10,7 @@ FAILURE = 1
 
 
 def add_command(commands: Any, name: str, summary: str) -> argparse.ArgumentParser:  # noqa: ANN401
-    """Add a command with `--data` and `--config` (argparse's own type for `commands` is private)."""
+    """Add a command with `--data` and `--config`; argparse's own type for `commands` is private."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
     )

@@ -1,7 +1,5 @@
 """Expected, lower, upper and score of the latest datapoints, for charts."""
 
-import threading
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +8,11 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# Two hours of 20,000 metrics at one datapoint a minute; 24 bytes each, so 58 MB when full.
+# Two hours of 20,000 metrics at one datapoint a minute; 32 bytes each, so 77 MB when full.
 MAX_ROWS = 2_400_000
+
+# Chunks are merged up to this size, so that there are a few dozen of them, however they came.
+CHUNK_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +26,32 @@ class Band:
     score: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Rows sorted by slot, within one by their coming; numbers has shape (4, rows)."""
+
+    slots: Ints
+    timestamps: Ints
+    numbers: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+
 class Bands:
     """A bounded store of bands; the oldest give way. One thread adds, any may read.
 
-    Kept in chunks as they were analysed, each sorted by slot, so that reading a metric costs one
-    binary search a chunk.
+    Chunks never change and the list of them is replaced as a whole, so readers take no lock.
+    Reading a metric costs one binary search a chunk.
     """
 
-    def __init__(self, max_rows: int = MAX_ROWS) -> None:
-        self._lock = threading.Lock()
-        self._chunks: deque[tuple[Ints, Ints, npt.NDArray[np.float32]]] = deque()
-        self._rows = 0
+    def __init__(self, max_rows: int = MAX_ROWS, *, chunk_rows: int = CHUNK_ROWS) -> None:
+        self._chunks: list[_Chunk] = []
         self._max_rows = max_rows
+        self._chunk_rows = chunk_rows
+
+    def __len__(self) -> int:
+        return sum(map(len, self._chunks))
 
     def add(
         self,
@@ -48,27 +63,43 @@ class Bands:
         score: Floats,
     ) -> None:
         """Keep the bands of analysed datapoints; arrays of one length."""
-        order = np.argsort(slots, kind="stable")
         with np.errstate(over="ignore"):  # beyond float32 a chart shows infinity
-            numbers = np.stack([expected, lower, upper, score]).astype(np.float32)[:, order]
-        with self._lock:
-            self._chunks.append((slots[order], timestamps[order], numbers))
-            self._rows += len(order)
-            while self._rows > self._max_rows and len(self._chunks) > 1:
-                self._rows -= len(self._chunks.popleft()[0])
+            numbers = np.stack([expected, lower, upper, score]).astype(np.float32)
+        chunks = [*self._chunks, _sorted(slots, timestamps, numbers)]
+        # Merging equals keeps the work per row logarithmic.
+        while (
+            len(chunks) > 1
+            and len(chunks[-2]) <= 2 * len(chunks[-1])
+            and len(chunks[-2]) + len(chunks[-1]) <= self._chunk_rows
+        ):
+            newer, older = chunks.pop(), chunks.pop()
+            chunks.append(
+                _sorted(
+                    np.concatenate([older.slots, newer.slots]),
+                    np.concatenate([older.timestamps, newer.timestamps]),
+                    np.concatenate([older.numbers, newer.numbers], axis=1),
+                )
+            )
+        rows = sum(map(len, chunks))
+        while rows > self._max_rows and len(chunks) > 1:
+            rows -= len(chunks.pop(0))
+        self._chunks = chunks
 
     def read(self, slot: int, since: int, until: int) -> Band:
         """Return the bands of a metric's datapoints in [since, until] (s)."""
-        with self._lock:
-            chunks = list(self._chunks)
-        parts_t: list[Ints] = [np.empty(0, np.int64)]
+        times: list[Ints] = [np.empty(0, np.int64)]
         parts: list[npt.NDArray[np.float32]] = [np.empty((4, 0), np.float32)]
-        for slots, timestamps, numbers in chunks:
-            start, stop = np.searchsorted(slots, [slot, slot + 1])
+        for chunk in self._chunks:
+            start, stop = np.searchsorted(chunk.slots, [slot, slot + 1])
             if start < stop:
-                parts_t.append(timestamps[start:stop])
-                parts.append(numbers[:, start:stop])
-        times = np.concatenate(parts_t)
-        inside = (times >= since) & (times <= until)
+                times.append(chunk.timestamps[start:stop])
+                parts.append(chunk.numbers[:, start:stop])
+        timestamps = np.concatenate(times)
+        inside = (timestamps >= since) & (timestamps <= until)
         expected, lower, upper, score = np.concatenate(parts, axis=1)[:, inside].astype(np.float64)
-        return Band(times[inside], expected, lower, upper, score)
+        return Band(timestamps[inside], expected, lower, upper, score)
+
+
+def _sorted(slots: Ints, timestamps: Ints, numbers: npt.NDArray[np.float32]) -> _Chunk:
+    order = np.argsort(slots, kind="stable")
+    return _Chunk(slots[order], timestamps[order], numbers[:, order])

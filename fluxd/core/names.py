@@ -27,6 +27,11 @@ def name_fault(name: str, prefix: str | None = None) -> str | None:
     return None
 
 
+def is_prefix(text: str) -> bool:
+    """Whether a key may have this prefix: a name's parts, with room for a name behind it."""
+    return len(text) <= MAX_STORED - 2 and _well_formed(text) is not None
+
+
 def _sent_fault(name: str) -> str:
     """Find the first rule of the contract that the name breaks; its order is the answer's."""
     if not name or name.startswith(".") or name.endswith(".") or ".." in name:

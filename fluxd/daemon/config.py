@@ -8,6 +8,7 @@ same settings to users; a test holds the two together.
 
 import dataclasses
 import difflib
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -103,7 +104,8 @@ def find_config(given: Path | None, data: Path) -> Path | None:
     if given is not None:
         return given
     beside_store = data / FILE_NAME
-    return beside_store if beside_store.exists() else None
+    # Not `exists()`, which raises where the directory is another user's: that is told later.
+    return beside_store if os.access(beside_store, os.F_OK) else None
 
 
 def load_config(
@@ -203,8 +205,11 @@ def _checked(setting: Setting, read: Callable[[Any], object], given: object, whe
 
 
 def _near(section: str, key: str = "") -> str:
-    """Return the hint that follows an unknown path: the likeliest setting, and its neighbours."""
-    known = [one.path for one in SETTINGS.values() if one.section == section] or list(SETTINGS)
-    likely = difflib.get_close_matches(f"{section}.{key}", known, n=1)
-    hint = f"; did you mean {likely[0]}?" if likely else "."
-    return f"{hint} Known: {', '.join(known)}"
+    """Return the hint that follows an unknown path: the likeliest one, and its neighbours."""
+    known = [one for one in SETTINGS.values() if one.section == section] or SETTINGS.values()
+    paths = {one.key: one.path for one in known}
+    if not key:  # a section, or a key that stands above the first one
+        paths |= {one.section: one.section for one in known}
+    likely = difflib.get_close_matches(key or section, paths, n=1)
+    hint = f"; did you mean {paths[likely[0]]}?" if likely else "."
+    return f"{hint} Known: {', '.join(one.path for one in known)}"

@@ -1,5 +1,6 @@
 """The daemon: the one place that knows all parts, puts them together and takes them apart."""
 
+import faulthandler
 import gc
 import logging
 import signal
@@ -8,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from fluxd.core.errors import ConfigError
 from fluxd.daemon import welcome
 from fluxd.daemon.config import Config
 from fluxd.daemon.lock import DataLock
@@ -15,12 +17,13 @@ from fluxd.daemon.logs import set_up_logging
 from fluxd.daemon.notify import Notifier
 from fluxd.daemon.paths import create_data_directory
 from fluxd.jobs.analysis import Analysis
+from fluxd.jobs.pace import Pace
 from fluxd.jobs.saving import StateSaver, SummarySaver, save_ledgers
 from fluxd.jobs.scheduler import Job, Scheduler
 from fluxd.store import Store, open_store
 from fluxd.store.connection import FILE_NAME
+from fluxd.store.metrics import page_metrics
 from fluxd.web.app import create_app
-from fluxd.web.health import failures
 from fluxd.web.server import Server
 from fluxd.web.services import Services
 
@@ -40,6 +43,7 @@ SWITCH_INTERVAL_S = 0.0005
 def serve(data: Path, config: Config, environ: Mapping[str, str]) -> int:
     """Run the daemon on a data directory until SIGTERM or SIGINT; return the exit code."""
     set_up_logging(environ)
+    faulthandler.enable()  # the watchdog ends with SIGABRT: the log then shows every thread
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     create_data_directory(data)
     with DataLock(data):
@@ -72,6 +76,7 @@ class Daemon:
             ],
             store.feed.wait,
             store.feed.wake,
+            rest=Pace(lambda: store.writer.datapoints).rest_s,
         )
         self.services = Services(
             store=store,
@@ -84,12 +89,16 @@ class Daemon:
             max_inflated_bytes=config.ingest.max_inflated_bytes,
             allow_get=config.ingest.allow_get,
         )
-        self.server = Server(
-            create_app(self.services),
-            config.server.listen.host,
-            config.server.listen.port,
-            threads=config.server.threads,
-        )
+        listen = config.server.listen
+        try:
+            self.server = Server(
+                create_app(self.services), listen.host, listen.port, threads=config.server.threads
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"can't listen on {listen}: {error.strerror or error}. Stop the program that does, "
+                "or choose another address with --listen"
+            ) from error
 
     def run(self, data: Path) -> None:
         """Serve until a signal, then stop in order: requests, analysis, state, store."""
@@ -98,9 +107,10 @@ class Daemon:
         first = welcome.create_first_keys(self.store, int(time.time()))
         self.scheduler.start()
         self.notifier.ready(f"listening on {self.server.address}")
-        log.info("listening on %s, data in %s", self.server.address, data)
         if first is not None:
-            print(welcome.text(self.server.address, first, data, self._environ), flush=True)
+            text = welcome.text(self.server.address, first, data, self._environ)
+            print(text, flush=True)  # noqa: T201  # for the person, not for the log
+        log.info("listening on %s, data in %s", self.server.address, data)
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self.server.run()
@@ -111,8 +121,14 @@ class Daemon:
         log.info("stopped")
 
     def _ping(self, now: int) -> None:
-        """Ping systemd's watchdog, but only while all is well (the scheduler ticks: it called)."""
-        if not failures(self.services, now):
+        """Ping systemd's watchdog while the store answers; that this is called shows the tick.
+
+        A full disk or a held lock doesn't stop the pings: a restart can't mend them.
+        """
+        del now
+        if self.store.writer.alive:
+            with self.store.read() as reader:
+                page_metrics(reader, limit=1)
             self.notifier.ping()
 
     def _save(self) -> None:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fluxd.core.errors import StoreError
 from fluxd.daemon.paths import become_owner, data_directory
 from fluxd.store.connection import FILE_NAME, Connection, open_reader, open_writer
 
@@ -14,12 +13,10 @@ from fluxd.store.connection import FILE_NAME, Connection, open_reader, open_writ
 def open_offline(data: Path | None, *, write: bool = False) -> Iterator[Connection]:
     """Lend a connection to the store in `data` (or where the daemon would look for it).
 
-    Only `serve` creates a store: raises StoreError where there is none. Run by root, the process
-    becomes the store's owner first, so that no file of root's appears beside it.
+    Only `serve` creates a store: raises StoreError where there is none or it is hidden. Run by
+    root, the process becomes the store's owner first, so that no file of root's appears there.
     """
     path = data_directory(data, dict(os.environ)) / FILE_NAME
-    if not path.exists():
-        raise StoreError(f"there is no store at {path}: `fluxd serve` creates one")
     become_owner(path)
     connection = open_writer(path) if write else open_reader(path)
     try:

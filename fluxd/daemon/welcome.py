@@ -39,20 +39,21 @@ def text(address: str, keys: FirstKeys, data: Path, environ: Mapping[str, str]) 
     """
     if "JOURNAL_STREAM" in environ and not sys.stdout.isatty():
         return f"fluxd is ready. Get a key: sudo fluxd key add NAME --data {data}"
+    element = '{"metric":"test.cpu","timestamp":\'$(date +%s)\',"value":1.5}'
     return f"""
 fluxd listens on {address}
 and keeps everything in {data}/fluxd.db
 
 1. Send a datapoint (204 says that it is on disk):
 
-curl -i -d '{{"key":"{keys.ingest}","metrics":[{{"metric":"test.cpu","timestamp":'$(date +%s)',"value":1.5}}]}}' {address}/flux/metric_data_post
+curl -i -d '{{"key":"{keys.ingest}","metrics":[{element}]}}' {address}/flux/metric_data_post
 
 2. Ask what is known of it:
 
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/metrics/test.cpu
 
-3. Let an agent send it once a minute. Analysis begins with a metric's {WARMUP}th datapoint; history sent
-   with "fill": true counts, so an old series can be judged at once. Then ask what is odd:
+3. Let an agent send it once a minute. Analysis begins with a metric's {WARMUP}th datapoint; history
+   sent with "fill": true counts, so an old series can be judged at once. Then ask what is odd:
 
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/anomalies
 

@@ -44,14 +44,14 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
         member = zlib.decompressobj(_GZIP_WINDOW)
         while not member.eof:
             given = wire[position : position + _SLICE]
+            if not given:  # the checksum at a member's end is still to come: the stream was cut
+                raise BadRequestError(INVALID_JSON)
             try:
                 chunk = member.decompress(given, _CHUNK)
             except zlib.error:
                 raise BadRequestError(INVALID_JSON) from None
             unused = member.unused_data if member.eof else member.unconsumed_tail  # may be equal
             position += len(given) - len(unused)
-            if not chunk and not given:  # the stream ends in the middle of a member
-                raise BadRequestError(INVALID_JSON)
             if inflated.tell() + len(chunk) > max_bytes:
                 raise _too_large(max_bytes)
             inflated.write(chunk)

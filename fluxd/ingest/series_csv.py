@@ -64,10 +64,11 @@ def parse_time(text: str) -> int:
     (1793714700, 1793714700)
     """
     text = text.strip()
-    if text.removesuffix(".0").isdecimal():
-        if len(text) > _SECONDS_DIGITS:
+    whole, _, fraction = text.partition(".")
+    if whole.isdecimal() and (not fraction or fraction.isdecimal()):
+        if len(whole) > _SECONDS_DIGITS:
             raise ValueError(f"{text!r} is not in seconds: divide milliseconds by 1000")
-        return int(float(text))
+        return int(whole)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -19,7 +19,7 @@ MAX_NESTING = 64  # levels of lists and objects, the outermost included; a good 
 MAX_SHOWN = 100  # characters of a value in a message
 
 # A number's text, ASCII. JSON has no byte strings, so the type alone tells numbers from strings,
-# and `str.encode` as the decoder's hook is 200 µs per 1,000 numbers faster than a class of ours.
+# and `str.encode` as the decoder's hook takes a third off the time that a class of ours needs.
 Number = bytes
 
 
@@ -76,7 +76,7 @@ _AS_LISTS = bytes.maketrans(b"{}", b"[]")
 def is_surely_bounded(body: bytes) -> bool:
     """Whether valid JSON nests at most MAX_NESTING deep, told from its bytes alone.
 
-    Decodes nothing (100 µs where decoding takes 600): strings without brackets shrink to a pair of
+    Decodes nothing, so it takes a sixth of the time: strings without brackets shrink to a pair of
     quotes and vanish, then each round takes the innermost brackets away. Never True for deeper
     nesting; False also where a backslash or a bracket inside a string leaves doubt.
     """

@@ -53,7 +53,7 @@ class Analysis:
             try:
                 self.knowledge.load(state.slice * SLICE, state.body)
             except ValueError as error:
-                log.warning("detector state %d is not usable, learning anew: %s", state.slice, error)
+                log.warning("state %d is not usable, learning anew: %s", state.slice, error)
                 self.knowledge.load(state.slice * SLICE, _blank())  # undo what was loaded of it
                 self._slice_seqs[state.slice] = 0
                 continue
@@ -94,7 +94,7 @@ class Analysis:
         return max(0.0, now - min(since)) if since else 0.0
 
     def _redo(self, now: int) -> bool:
-        """Read commits from the table that never were in the queue; return whether there were any."""
+        """Take in commits that never were in the queue, from the table; return whether any were."""
         if self._redo_upto is None:
             self._redo_upto = self._store.feed.restart()
             if self._redo_upto is None:
@@ -114,7 +114,8 @@ class Analysis:
             saved = np.zeros(max(len(self._slice_seqs), int(slices.max()) + 1), np.int64)
             saved[: len(self._slice_seqs)] = self._slice_seqs
             fresh = seqs > saved[slices]
-            places, values, history, seqs = places[fresh], values[fresh], history[fresh], seqs[fresh]
+            places, seqs = places[fresh], seqs[fresh]
+            values, history = values[fresh], history[fresh]
         self._take(places, values, history, seqs)
         self.analysed_seq = redo.seqs[-1]
         return True

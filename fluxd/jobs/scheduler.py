@@ -27,8 +27,8 @@ class Job:
 class Scheduler:
     """Calls `analyse` while it says that there is more, and each job when it is due.
 
-    A job that raises is logged once until it succeeds again, counted, and called again at its
-    next turn: nothing ends the thread but `stop`.
+    `rest(took_s)` says how long to rest after a turn. A job that raises is logged once until it
+    succeeds again, counted, and called again at its next turn: only `stop` ends the thread.
     """
 
     def __init__(
@@ -38,11 +38,13 @@ class Scheduler:
         wait: Callable[[float], None],
         wake: Callable[[], None],
         clock: Callable[[], float] = time.time,
+        rest: Callable[[float], float] = lambda _took_s: 0.0,
     ) -> None:
         self._analyse = Job("analyse", analyse, 0.0)
         self._jobs = jobs
         self._wait = wait
         self._wake = wake
+        self._rest = rest
         self._clock = clock
         self._stopping = threading.Event()
         self.reports = {job.name: JobReport(job.name) for job in [self._analyse, *jobs]}
@@ -73,8 +75,10 @@ class Scheduler:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             if not self.tick():
                 self._wait(TICK_S)
+            self._stopping.wait(self._rest(time.monotonic() - began))
 
     def _call(self, job: Job) -> object:
         report = self.reports[job.name]

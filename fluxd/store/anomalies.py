@@ -43,7 +43,8 @@ def write_anomalies(connection: apsw.Connection, anomalies: Iterable[Anomaly]) -
         " ON CONFLICT (series, started) DO UPDATE SET ended = excluded.ended, peak = excluded.peak,"
         " value = excluded.value, expected = excluded.expected, lower = excluded.lower,"
         " upper = excluded.upper, score = excluded.score, direction = excluded.direction,"
-        " kind = excluded.kind, explanation = excluded.explanation, evidence = excluded.evidence",
+        " kind = excluded.kind, explanation = excluded.explanation, evidence = excluded.evidence,"
+        " history = excluded.history",
         [
             (
                 found.slot,
@@ -89,7 +90,7 @@ def page_anomalies(
     }
     used = {text: value for text, value in conditions.items() if value is not None}
     where = f" WHERE {' AND '.join(used)}" if used else ""
-    rows = reader.execute(
+    rows: list[Any] = reader.execute(
         f"SELECT {_MEMBERS} FROM anomalies{where} ORDER BY id DESC LIMIT ?",
         (*used.values(), limit + 1),
     ).fetchall()

@@ -3,6 +3,7 @@
 import os
 import zlib
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -72,7 +73,8 @@ def _register(connection: apsw.Connection) -> None:
     connection.create_scalar_function("sqlar_uncompress", _sqlar_uncompress, 2, deterministic=True)
 
 
-def _sqlar_uncompress(body: object, size: object) -> object:
+def _sqlar_uncompress(*arguments: Any) -> Any:  # noqa: ANN401  # whatever SQL passes
+    body, size = arguments
     if not isinstance(body, bytes) or not isinstance(size, int) or size <= 0 or size == len(body):
         return body
     return zlib.decompress(body, bufsize=size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -18,7 +19,8 @@ def read_datapoints(
 
     Hops from one second that has datapoints to the next, as the view does.
     """
-    rows = reader.execute(
+    since, until = (min(max(second, 0), LATEST) for second in (since, until))
+    rows: list[Any] = reader.execute(
         f"""
         WITH RECURSIVE seconds (timestamp) AS (
           SELECT (SELECT min(place) FROM recent WHERE place >= ?1) >> {SERIES_BITS}
@@ -33,7 +35,7 @@ def read_datapoints(
           AND seconds.timestamp <= ?2
         LIMIT ?4
         """,
-        (place_of(min(max(since, 0), LATEST), 0), min(until, LATEST), series, limit),
+        (place_of(since, 0), until, series, limit),
     ).fetchall()
     return [row[0] for row in rows], [row[1] for row in rows]
 

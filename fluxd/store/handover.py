@@ -29,7 +29,7 @@ class NewRow:
 
 @dataclass(slots=True)
 class Batch:
-    """The datapoints of one request; `live` and `history` are flat: place, value, place, …"""
+    """The datapoints of one request; `live` and `history` are flat: place, value and so on."""
 
     key: Key
     now: int

@@ -11,7 +11,7 @@ import apsw
 
 from fluxd.core.errors import NotFoundError, StoreError
 from fluxd.core.keys import Key, Scope
-from fluxd.core.names import name_fault
+from fluxd.core.names import is_prefix
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -73,8 +73,11 @@ def add_key(
             f"invalid key name {name!r}: use up to 64 of A-Z a-z 0-9 . _ - and begin with a "
             "letter or a digit"
         )
-    if prefix is not None and (fault := name_fault(prefix)):
-        raise StoreError(f"invalid prefix {prefix!r}: it must be a metric name ({fault})")
+    if prefix is not None and not is_prefix(prefix):
+        raise StoreError(
+            f"invalid prefix {prefix!r}: use dotted parts of A-Z a-z 0-9 + - % _ / = : "
+            "and at most 510 characters"
+        )
     if quota is not None and quota < 0:
         raise StoreError(f"invalid quota {quota}: give the number of metrics, 0 or more")
     secret = secrets.token_urlsafe(24)

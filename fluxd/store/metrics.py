@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -33,7 +34,7 @@ def page_metrics(
         pattern = f"*{match}*"
     else:
         pattern = match
-    rows = reader.execute(
+    rows: list[Any] = reader.execute(
         "SELECT id, name FROM series WHERE name > ? AND name GLOB ? ORDER BY name LIMIT ?",
         (cursor, pattern, limit + 1),
     ).fetchall()

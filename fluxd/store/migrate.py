@@ -1,4 +1,4 @@
-"""The schema, as numbered SQL files; `PRAGMA user_version` is the number of the last one applied."""
+"""The schema, as numbered SQL files; `PRAGMA user_version` is the last number applied."""
 
 from importlib import resources
 from pathlib import Path

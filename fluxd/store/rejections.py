@@ -1,5 +1,7 @@
-"""The rejection ledger: the last refused requests of each key, so that a sender that repeats its
-mistake for ever is seen."""
+"""The rejection ledger: the last refused requests of each key.
+
+It makes a sender that repeats its mistake for ever visible.
+"""
 
 import threading
 from collections import OrderedDict

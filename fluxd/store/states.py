@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -29,10 +30,12 @@ def write_state(connection: apsw.Connection, state: SavedState, *, now: int) -> 
 
 def read_states(reader: apsw.Connection, version: int) -> list[SavedState]:
     """Return the slices that this version of the detector has saved."""
-    rows = reader.execute(
+    rows: list[Any] = reader.execute(
         "SELECT slice, seq, version, body FROM states WHERE version = ? ORDER BY slice", (version,)
-    )
-    return [SavedState(*row[:3], zlib.decompress(row[3])) for row in rows]
+    ).fetchall()
+    return [
+        SavedState(index, seq, version, zlib.decompress(body)) for index, seq, version, body in rows
+    ]
 
 
 def states_seq(reader: apsw.Connection, version: int) -> int:

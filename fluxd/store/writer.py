@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# How long a request waits for its turn, and then for its commit. With SQLite's own wait for the lock
-# (3 s) both stay under the 10 s that the contract gives a 503.
+# How long a request waits for its turn, and then for its commit. With SQLite's own wait for the
+# lock (3 s) both stay under the 10 s that the contract gives a 503.
 PATIENCE_S = 4.0
 COMMIT_S = 5.0
 
@@ -32,8 +32,8 @@ GROUP_ROWS = 50_000
 # How soon a key that another process has added or revoked is noticed (the contract says 200 ms).
 POLL_S = 0.1
 
-# Commit numbers are reserved in the table by the ten thousand: a start need not search the datapoints
-# for the last one, nor a commit write a counter.
+# Commit numbers are reserved in the table by the ten thousand: a start need not search the
+# datapoints for the last one, nor a commit write a counter.
 RESERVED = 10_000
 
 Created = dict[str, tuple[int, str, int, int]]  # by stored name: id, name, key id, time

@@ -1,4 +1,4 @@
-"""The ingestion endpoints: what stands around the parser and the store (contract, sections 1, 3-6)."""
+"""The ingestion endpoints: what stands around the parser and the store."""
 
 import logging
 from typing import Any
@@ -85,12 +85,10 @@ class FluxQueryResource:
         services = self._services
         now = int(services.clock())
         test = _is_test(req)
-        params = falcon.uri.parse_query_string(
-            req.query_string, keep_blank=True, csv=False
-        )
+        params = falcon.uri.parse_query_string(req.query_string, keep_blank=True, csv=False)
         try:
             parsed = parse_query(
-                {name: value if isinstance(value, str) else value[-1] for name, value in params.items()},
+                {name: v if isinstance(v, str) else v[-1] for name, v in params.items()},
                 req.env.get("HTTP_KEY") or _bearer(req),
                 services.store.keys.find,
                 services.store.catalog.known,

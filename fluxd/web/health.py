@@ -39,10 +39,10 @@ def failures(services: Services, now: float) -> list[str]:
         with services.store.read() as reader:
             page_metrics(reader, limit=1)
     except FluxdError as error:
-        reasons.append(f"{error.message}: check the data directory with `fluxd doctor`")
+        reasons.append(f"{error.message}: check the data directory's permissions and disk")
     except Exception as error:  # noqa: BLE001  # a health check answers whatever is broken
         reasons.append(
-            f"the store can't be read ({type(error).__name__}): check it with `fluxd check`"
+            f"the store can't be read ({type(error).__name__}): restore a backup if that lasts"
         )
     age = now - services.last_tick()
     if age > MAX_TICK_AGE_S:

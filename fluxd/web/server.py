@@ -15,7 +15,7 @@ from waitress.utilities import build_http_date
 
 log = logging.getLogger(__name__)
 
-# The app answers a body over its own limit (1 MiB) in JSON; this is the backstop that bounds what is
+# The app answers a body over its own limit (1 MiB); this is the backstop that bounds what is
 # buffered, on disk above 512 kB, of a body that should never have been sent.
 MAX_BODY_BYTES = 16 << 20
 

@@ -32,7 +32,7 @@ class Services:
     """The daemon's parts as the endpoints see them.
 
     `clock` gives Unix seconds; `lag_s(now)` how long ago the oldest datapoint not yet analysed was
-    received; `last_tick()` when the scheduler last finished a turn; `reports` are its jobs' by name.
+    received; `last_tick()` when the scheduler last ended a turn; `reports` are its jobs' by name.
     """
 
     store: Store

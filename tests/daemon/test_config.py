@@ -1,0 +1,193 @@
+"""Settings: defaults, the three places that they come from, and what a mistake is told."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluxd.core.errors import ConfigError
+from fluxd.daemon.config import SETTINGS, Address, Config, find_config, load_config
+from fluxd.daemon.kinds import HostPort
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "fluxd.toml"
+
+
+def refused(path: Path | None = None, listen: str | None = None, **environ: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environ, listen=listen)
+    return caught.value.message
+
+
+def test_without_a_file_everything_has_its_default() -> None:
+    config = load_config(None, {"PATH": "/bin"})
+    assert config == Config()
+    assert str(config.server.listen) == "127.0.0.1:3589"
+    assert config.server.threads == 16
+    assert config.ingest.max_age == 3600
+    assert config.ingest.max_inflated_bytes == 8 << 20
+    assert config.ingest.allow_get is False
+
+
+def test_a_file_sets_what_it_names(file: Path) -> None:
+    file.write_text('[server]\nlisten = "[::1]:4000"\n[ingest]\nallow_get = true\n')
+    config = load_config(file, {})
+    assert config.server.listen == Address("::1", 4000)
+    assert config.server.threads == 16
+    assert config.ingest.allow_get is True
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file(file: Path) -> None:
+    file.write_text('[server]\nlisten = "127.0.0.1:1"\nthreads = 8\n')
+    environ = {"FLUXD_SERVER__LISTEN": "127.0.0.1:2", "FLUXD_INGEST__ALLOW_GET": "true"}
+    assert load_config(file, environ).server.listen.port == 2
+    assert load_config(file, environ).server.threads == 8
+    assert load_config(file, environ).ingest.allow_get is True
+    assert load_config(file, environ, listen="127.0.0.1:3").server.listen.port == 3
+
+
+def test_every_setting_has_a_default_that_its_own_kind_takes() -> None:
+    for setting in SETTINGS.values():
+        environ = {setting.variable: setting.kind.show(setting.default).strip('"')}
+        assert load_config(None, environ) == Config(), setting.path
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[server]\nthread = 8", "no setting server.thread; did you mean server.threads?"),
+        ("[server]\nqqq = 8", "server.qqq. Known: server.listen, server.threads"),
+        ("[srver]\nthreads = 8", "no setting srver; did you mean server? Known: server.listen, s"),
+        ("threads = 8", "no setting threads; did you mean server.threads?"),
+        ("[detection]\n", "no setting detection. Known: server.listen"),
+        ("server = 8", "server is a section: write [server] above its keys"),
+        ("[server.threads]\nx = 1", "server.threads is {'x': 1}"),
+    ],
+)
+def test_an_unknown_name_is_told_with_its_path_and_its_neighbours(
+    file: Path, text: str, told: str
+) -> None:
+    file.write_text(text)
+    message = refused(file)
+    assert str(file) in message
+    assert told in message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "[server]\nthreads = 1000",
+            "is 1000 in {file}; it must be a whole number of threads from 4 to 256 (default: 16)",
+        ),
+        ("[server]\nthreads = true", "server.threads is True in {file}"),
+        ("[server]\nthreads = 16.0", "server.threads is 16.0 in {file}"),
+        ('[server]\nthreads = "16"', "server.threads is '16' in {file}"),
+        ("[server]\nlisten = 3589", "server.listen is 3589 in {file}; it must be HOST:PORT"),
+        ("[ingest]\nmax_age = 59", "a whole number of seconds from 60 to 31536000"),
+        ("[ingest]\nmax_inflated_bytes = 1", "of bytes from 1048576 to 67108864"),
+        ("[ingest]\nallow_get = 1", "ingest.allow_get is 1 in {file}; it must be true or false"),
+    ],
+)
+def test_a_wrong_value_is_told_with_bounds_unit_and_default(
+    file: Path, text: str, told: str
+) -> None:
+    file.write_text(text)
+    assert told.format(file=file) in refused(file)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        (
+            "FLUXD_SERVER__THREADS",
+            "many",
+            "server.threads is 'many' in the variable FLUXD_SERVER__",
+        ),
+        ("FLUXD_SERVER__THREADS", "", "from 4 to 256"),
+        ("FLUXD_INGEST__ALLOW_GET", "yes", "it must be true or false"),
+        ("FLUXD_SERVER__THREAD", "8", "names no setting; did you mean FLUXD_SERVER__THREADS?"),
+        ("FLUXD_SERVER_LISTEN", "[::1]:1", "did you mean FLUXD_SERVER__LISTEN?"),
+    ],
+)
+def test_a_variable_is_held_to_the_same(variable: str, value: str, told: str) -> None:
+    assert told in refused(**{variable: value})
+
+
+def test_variables_that_are_no_settings_are_left_alone() -> None:
+    environ = {"FLUXD_DATA": "/srv/fluxd", "FLUXD_PORT": "tcp://10.0.0.1:3589"}
+    assert load_config(None, environ) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"[server]\nthreads = \n", "line 2"),
+        (b"[server]\nlisten = '''\n\n", "line 2, the end"),
+        (b"[server]\n# \xff\n", "not UTF-8 text, from byte 11"),
+    ],
+)
+def test_a_broken_file_is_told_with_its_place(file: Path, text: bytes, told: str) -> None:
+    file.write_bytes(text)
+    message = refused(file)
+    assert str(file) in message
+    assert told in message
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert "No such file" in refused(tmp_path / "absent.toml")
+    assert "can't be read" in refused(tmp_path)
+
+
+def test_the_file_is_the_one_given_else_the_one_in_the_data_directory(
+    tmp_path: Path, file: Path
+) -> None:
+    given = tmp_path / "other.toml"
+    assert find_config(None, tmp_path) is None
+    assert find_config(given, tmp_path) == given
+    file.touch()
+    assert find_config(None, tmp_path) == file
+    assert find_config(given, tmp_path) == given
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:3589", "127.0.0.1", 3589),
+        ("0.0.0.0:80", "0.0.0.0", 80),  # noqa: S104  # read, not bound
+        ("[::1]:3589", "::1", 3589),
+        ("[fe80::1%eth0]:1", "fe80::1%eth0", 1),
+        ("localhost:0", "localhost", 0),
+        ("flux-1.example.org:65535", "flux-1.example.org", 65535),
+    ],
+)
+def test_addresses_are_read(text: str, host: str, port: int) -> None:
+    address = HostPort().read(text)
+    assert (address.host, address.port) == (host, port)
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "3589", ":3589", "localhost", "localhost:", "localhost:65536", "localhost:-1"),
+        *("::1:3589", "[::1]", "[::1]3589", "[localhost]:1", "256.0.0.1:1", "1.2.3:1", "*:1"),
+        *("a b:1", "h:1\n", "-h:1", "http://localhost:1", "unix:/run/fluxd.sock"),
+        "h:\N{ARABIC-INDIC DIGIT ONE}",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    assert "HOST:PORT" in refused(listen=text)
+    assert "with --listen" in refused(listen=text)
+
+
+@given(st.text())
+def test_no_text_is_anything_but_an_address_or_refused(text: str) -> None:
+    try:
+        address = HostPort().read_text(text)
+    except ValueError:
+        return
+    assert HostPort().read_text(str(address)) == address

@@ -1,0 +1,87 @@
+"""fluxd without its daemon: a real store, the real analysis, the app, and a clock that is set."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from falcon import testing
+
+from fluxd.core.reports import JobReport
+from fluxd.jobs.analysis import Analysis
+from fluxd.store import open_store
+from fluxd.store.handover import Batch, NewRow
+from fluxd.store.keys import add_key
+from fluxd.web.app import create_app
+from fluxd.web.services import Services
+
+NOW = 1_700_000_000
+
+
+class InProcess:
+    """What a test drives; `now` is the clock of all parts."""
+
+    def __init__(self, path: Path, *, allow_get: bool = False) -> None:
+        self.now: float = NOW
+        self.ticked: float = NOW
+        self.store = open_store(path / "fluxd.db", create=True)
+        self.analysis = Analysis(self.store)
+        self.reports = {"analyse": JobReport("analyse", runs=3, failures=1, took_s=0.25)}
+        self.ingest_key = self.add_key("agent")
+        self.read_key = self.add_key("page", scope="read")
+        self.services = Services(
+            store=self.store,
+            knowledge=self.analysis.knowledge,
+            clock=lambda: self.now,
+            lag_s=self.analysis.lag_s,
+            last_tick=lambda: self.ticked,
+            reports=self.reports,
+            allow_get=allow_get,
+        )
+        self.app = create_app(self.services)
+        self.client = testing.TestClient(self.app)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def add_key(self, name: str, **options: Any) -> str:
+        def add(connection: Any) -> str:
+            secret = add_key(connection, name, now=NOW, **options)
+            self.store.keys.load(connection)
+            return secret
+
+        return self.store.writer.run(add)
+
+    def store_datapoints(self, name: str, datapoints: Iterable[tuple[int, float]]) -> None:
+        """Store them as one request would."""
+        key = self.store.keys.find(self.ingest_key)
+        assert key is not None
+        rows = [
+            NewRow(position, name, timestamp, value, history=False)
+            for position, (timestamp, value) in enumerate(datapoints)
+        ]
+        self.store.writer.submit(Batch(key, int(self.now), [], new=rows))
+
+    def analyse(self) -> None:
+        """Analyse all that is stored."""
+        while self.analysis.step(int(self.now)):
+            pass
+
+    def learn(self, name: str, datapoints: Iterable[tuple[int, float]]) -> None:
+        """Store datapoints and analyse them."""
+        self.store_datapoints(name, datapoints)
+        self.analyse()
+
+    def get(self, address: str, key: str | None = None, **options: Any) -> testing.Result:
+        """Send a GET with the read key."""
+        headers = {"Authorization": f"Bearer {key or self.read_key}"}
+        return self.client.simulate_get(address, headers=headers, **options)
+
+    def refusal(self, address: str, status: int = 400) -> str:
+        """Send a GET that must be refused and return the message."""
+        result = self.get(address)
+        assert result.status_code == status, result.text
+        assert result.headers["content-type"] == "application/json"
+        assert result.json.keys() == {"code", "message"}
+        assert result.json["code"] == status
+        return str(result.json["message"])

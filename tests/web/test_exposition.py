@@ -1,0 +1,103 @@
+import re
+
+import pytest
+from web.inprocess import NOW, InProcess
+
+import fluxd as package
+from fluxd.web.exposition import Exposition, escaped
+
+SAMPLE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})? ([-+.0-9e]+)')
+
+
+def samples(fluxd: InProcess) -> dict[str, float]:
+    result = fluxd.client.simulate_get("/metrics")
+    assert result.status_code == 200
+    assert result.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    found = {}
+    for line in result.text.splitlines():
+        if not line.startswith("#"):
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            found[match[1] + (match[2] or "")] = float(match[3])
+    return found
+
+
+def test_each_family_says_what_it_is_once_and_first(fluxd: InProcess) -> None:
+    text = fluxd.client.simulate_get("/metrics").text
+    assert text.endswith("\n")
+    described: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            described.append(line.split()[2])
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert name == described[-1]
+            assert (kind == "counter") == name.endswith("_total")
+        else:
+            assert re.split(r"[ {]", line)[0] == described[-1]
+    assert len(described) == len(set(described))
+
+
+def test_what_happens_is_counted(fluxd: InProcess) -> None:
+    def post(key: str, *metrics: str) -> int:
+        elements = [{"metric": name, "timestamp": NOW, "value": 1} for name in metrics]
+        body = {"key": key, "metrics": elements}
+        return fluxd.client.simulate_post("/flux/metric_data_post", json=body).status_code
+
+    assert post(fluxd.ingest_key, "a", "b", "a") == 204
+    assert post(fluxd.add_key("small", quota=1), "c", "d") == 207
+    assert post(fluxd.ingest_key, "a..b") == 400
+    assert post("wrong", "a") == 401
+    found = samples(fluxd)
+    assert found['fluxd_requests_total{status="204"}'] == 1
+    assert found['fluxd_requests_total{status="207"}'] == 1
+    assert found['fluxd_requests_total{status="400"}'] == 1
+    assert found['fluxd_wrong_keys_total{endpoint="flux"}'] == 1
+    assert found["fluxd_datapoints_accepted_total"] == 4
+    assert found["fluxd_datapoints_over_quota_total"] == 1
+    assert found["fluxd_datapoints_committed_total"] == 4
+    assert found["fluxd_commits_total"] == 2
+    assert found["fluxd_metrics"] == 3
+    assert found["fluxd_store_bytes"] > found["fluxd_wal_bytes"] > 0
+    assert found["fluxd_store_failing"] == 0
+
+
+def test_the_analysis_tells_how_far_it_is(fluxd: InProcess) -> None:
+    fluxd.analyse()
+    fluxd.store_datapoints("a", [(NOW - 1, 1.0), (NOW, 2.0)])
+    fluxd.now += 7
+    found = samples(fluxd)
+    assert found["fluxd_feed_waiting_datapoints"] == 2
+    assert found["fluxd_analysis_lag_seconds"] == 7
+    assert found["fluxd_datapoints_analysed_total"] == 0
+    fluxd.analyse()
+    found = samples(fluxd)
+    assert found["fluxd_feed_waiting_datapoints"] == 0
+    assert found["fluxd_analysis_lag_seconds"] == 0
+    assert found["fluxd_datapoints_analysed_total"] == 2
+
+
+def test_jobs_and_the_process(fluxd: InProcess) -> None:
+    found = samples(fluxd)
+    assert found['fluxd_job_runs_total{job="analyse"}'] == 3
+    assert found['fluxd_job_failures_total{job="analyse"}'] == 1
+    assert found['fluxd_job_last_duration_seconds{job="analyse"}'] == 0.25
+    assert found["process_start_time_seconds"] == NOW
+    assert found["process_resident_memory_bytes"] > 10_000_000
+    (info,) = (name for name in found if name.startswith("fluxd_build_info"))
+    assert f'version="{package.__version__}"' in info
+
+
+def test_it_is_told_while_the_store_is_closed(fluxd: InProcess) -> None:
+    fluxd.store.close()
+    assert samples(fluxd)["fluxd_metrics"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("a\\b", "a\\\\b"), ('a"b', 'a\\"b'), ("a\nb", "a\\nb"), ("é", "é")]
+)
+def test_labels_are_escaped(text: str, written: str) -> None:
+    assert escaped(text) == written
+    page = Exposition()
+    page.add("x", "gauge", "An x.", [({"job": text}, 1)])
+    assert page.text() == f'# HELP x An x.\n# TYPE x gauge\nx{{job="{written}"}} 1\n'

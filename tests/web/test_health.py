@@ -1,0 +1,74 @@
+import contextlib
+
+import apsw
+import pytest
+from web.inprocess import NOW, InProcess
+
+from fluxd.core.errors import UnavailableError
+
+
+def reasons(fluxd: InProcess) -> list[str]:
+    result = fluxd.client.simulate_get("/healthz")
+    assert result.headers["content-type"] == "application/json"
+    assert result.status_code == (503 if result.json["reasons"] else 200)
+    assert result.json["status"] == ("failing" if result.json["reasons"] else "ok")
+    return list(result.json["reasons"])
+
+
+def test_all_is_well(fluxd: InProcess) -> None:
+    assert reasons(fluxd) == []
+    assert fluxd.client.simulate_head("/healthz").status_code == 200
+
+
+def test_the_scheduler_may_rest_for_thirty_seconds(fluxd: InProcess) -> None:
+    fluxd.ticked = NOW - 30
+    assert reasons(fluxd) == []
+    fluxd.ticked = NOW - 31
+    (reason,) = reasons(fluxd)
+    assert "scheduler has done nothing for 31 s" in reason
+    assert "restart fluxd" in reason
+
+
+def test_a_held_lock_is_told_until_a_commit_succeeds(fluxd: InProcess) -> None:
+    fluxd.store.writer.run(lambda connection: connection.set_busy_timeout(1))
+    with contextlib.closing(apsw.Connection(str(fluxd.store.path))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError):
+            fluxd.store_datapoints("a", [(NOW, 1.0)])
+        (reason,) = reasons(fluxd)
+        assert "another process holds the store's write lock" in reason
+    fluxd.store_datapoints("a", [(NOW, 1.0)])
+    assert reasons(fluxd) == []
+
+
+def test_a_store_that_is_gone_is_told_until_it_is_back(fluxd: InProcess) -> None:
+    while fluxd.store._readers:
+        fluxd.store._readers.pop().close()
+    aside = fluxd.store.path.with_name("aside")
+    fluxd.store.path.rename(aside)
+    (reason,) = reasons(fluxd)
+    assert "can't be opened" in reason
+    aside.rename(fluxd.store.path)
+    assert reasons(fluxd) == []
+
+
+def test_a_damaged_store_is_told(fluxd: InProcess) -> None:
+    fluxd.store_datapoints("a", [(NOW, 1.0)])
+    fluxd.store.checkpoint()
+    while fluxd.store._readers:
+        fluxd.store._readers.pop().close()
+    header = fluxd.store.path.read_bytes()[:16]
+    with fluxd.store.path.open("r+b") as file:
+        file.write(b"no database here")
+    (reason,) = reasons(fluxd)
+    assert "`fluxd check`" in reason
+    assert fluxd.get("/api/v1/metrics").status_code in {500, 503}
+    with fluxd.store.path.open("r+b") as file:
+        file.write(header)
+    assert reasons(fluxd) == []
+
+
+def test_a_writer_that_has_ended_is_told(fluxd: InProcess) -> None:
+    fluxd.store.writer.close()
+    (reason,) = reasons(fluxd)
+    assert reason == "the writer has ended, nothing is stored: restart fluxd, its log says why"
