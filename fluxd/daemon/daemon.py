@@ -69,6 +69,7 @@ class Daemon:
             self.analysis.step,
             [
                 Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
+                Job("probe", lambda _now: store.writer.probe(), 2.0),
                 Job("checkpoint", lambda _now: store.checkpoint(), 1.0),
                 Job("save summaries", self.summaries.save, 2.0),
                 Job("save states", self.states.save, 1.0),

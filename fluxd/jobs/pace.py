@@ -8,9 +8,9 @@ from collections.abc import Callable
 GATHER_S = 0.2
 
 # Above this rate of committed datapoints a second, storing goes first: nobody can wait for a 204
-# as well as for a verdict. Analysis then takes a third of one core, lags, and catches up later.
+# as well as for a verdict. Analysis then takes a sixth of one core, lags, and catches up later.
 FLOOD_PER_S = 100_000
-FLOOD_REST = 2.0
+FLOOD_REST = 5.0
 
 
 class Pace:

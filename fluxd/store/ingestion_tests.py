@@ -9,10 +9,12 @@ import apsw
 
 KEEP_S = 24 * 3600  # the contract says at least an hour
 MAX_PER_KEY = 100
-MAX_KEYS = 200
+MAX_TESTS = 2_000
 
-# Names shown of one request: a test with more has made its point.
-MAX_NAMES = 1_000
+# Names kept of one request, and of all: at their longest (255 characters) they take 40 MB.
+MAX_NAMES = 5_000
+MAX_ALL_NAMES = 100_000
+MAX_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,18 @@ class IngestionTest:
     dropped: list[str]
     message: str | None = None
 
+    @property
+    def names(self) -> int:
+        """The number of names that it holds."""
+        return len(self.metrics) + len(self.dropped)
+
 
 class IngestionTests:
     """The latest test requests of each key, in memory; a job writes them to the table."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_key: dict[str, deque[IngestionTest]] = {}
+        self._tests: deque[IngestionTest] = deque(maxlen=MAX_TESTS)
         self._changed = False
 
     def load(self, connection: apsw.Connection) -> None:
@@ -44,7 +51,7 @@ class IngestionTests:
         )
         for time, key, metrics, dropped, message in rows:
             test = IngestionTest(time, key, json.loads(metrics), json.loads(dropped), message)
-            self._of(key).append(test)
+            self._tests.append(test)
 
     def note(self, test: IngestionTest) -> None:
         """Add a request."""
@@ -53,31 +60,28 @@ class IngestionTests:
             test.key,
             test.metrics[:MAX_NAMES],
             test.dropped[:MAX_NAMES],
-            test.message and test.message[:MAX_NAMES],
+            test.message and test.message[:MAX_TEXT],
         )
         with self._lock:
-            self._of(test.key).append(cut)
+            mine = [kept for kept in self._tests if kept.key == test.key]
+            if len(mine) >= MAX_PER_KEY:  # one busy key must not push the others' tests out
+                self._tests.remove(mine[0])
+            self._tests.append(cut)
+            names = sum(kept.names for kept in self._tests)
+            while names > MAX_ALL_NAMES:
+                names -= self._tests.popleft().names
             self._changed = True
-
-    def _of(self, key: str) -> deque[IngestionTest]:
-        if key not in self._by_key:
-            while len(self._by_key) >= MAX_KEYS:
-                del self._by_key[next(iter(self._by_key))]
-            self._by_key[key] = deque(maxlen=MAX_PER_KEY)
-        return self._by_key[key]
 
     def rows(self, now: int) -> list[IngestionTest]:
         """Return the requests of the last day, newest first."""
         with self._lock:
-            tests = [test for kept in self._by_key.values() for test in reversed(kept)]
-        recent = [test for test in tests if test.time > now - KEEP_S]
-        return sorted(recent, key=lambda test: -test.time)
+            return [test for test in reversed(self._tests) if test.time > now - KEEP_S]
 
     def clear(self, key: str | None = None) -> None:
         """Forget the requests of a key, or all."""
         with self._lock:
-            for name in [key] if key is not None else list(self._by_key):
-                self._by_key.pop(name, None)
+            kept = [test for test in self._tests if key is not None and test.key != key]
+            self._tests = deque(kept, maxlen=MAX_TESTS)
             self._changed = True
 
     def take_changes(self, now: int) -> list[IngestionTest] | None:

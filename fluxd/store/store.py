@@ -53,7 +53,7 @@ class Store:
         try:
             with reader:
                 yield reader
-        except (apsw.BusyError, apsw.IOError, apsw.CantOpenError) as error:
+        except apsw.Error as error:
             reader.close()
             raise UnavailableError(f"the store can't be read now: {error}") from error
         except BaseException:

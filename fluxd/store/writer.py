@@ -87,6 +87,11 @@ class Writer:
         self._hand_over(task)
         return cast("T", task.result)
 
+    def probe(self) -> None:
+        """Write something small where the last transaction failed, to see whether that is over."""
+        if self.faults.present is not None:
+            self.run(_probe)
+
     def checkpoint(self) -> None:
         """Move what is left in the log into the file, so that the next commit begins it anew."""
         self._hand_over(Task(_checkpoint, bare=True))
@@ -159,6 +164,7 @@ class Writer:
             self._commit(group)
 
     def _run_task(self, task: Task[Any]) -> None:
+        written = self._connection.total_changes()
         try:
             with contextlib.nullcontext() if task.bare else self._connection:
                 task.result = task.function(self._connection)
@@ -169,7 +175,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001  # the function's own failure is its caller's
             task.finish(error)
         else:
-            self.faults.clear()
+            if self._connection.total_changes() > written:  # reading shows nothing of a full disk
+                self.faults.clear()
             task.finish()
 
     def _commit(self, group: list[Submission]) -> None:
@@ -247,6 +254,13 @@ class Writer:
                 self._data_version = version
         except apsw.Error as error:
             self.faults.translate(error)
+
+
+def _probe(connection: apsw.Connection) -> None:
+    connection.execute(
+        "INSERT INTO meta VALUES ('probed', '0')"
+        " ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+    )
 
 
 def _first_place(submission: Submission) -> float:

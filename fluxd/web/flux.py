@@ -71,6 +71,9 @@ class FluxResource:
         except FluxdError as error:
             self._answers.note_refusal(error, key, now, test=test)
             raise
+        except Exception:
+            services.counts.count(500)
+            raise
 
 
 class FluxQueryResource:

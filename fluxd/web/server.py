@@ -83,11 +83,13 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             cleanup_interval=10,
             channel_request_lookahead=0,
             recv_bytes=65_536,  # a POST of 500 elements in one read instead of four
-            send_bytes=1,  # the worker sends its answer itself, not the main loop a turn later
             clear_untrusted_proxy_headers=False,  # the app reads none of them
             max_request_body_size=MAX_BODY_BYTES,
             backlog=1_024,
         )
+        # The worker sends its answer itself, not the main loop a turn later. As an argument
+        # waitress calls this deprecated, and uses it all the same.
+        adjustments.send_bytes = 1
         self._map: dict[int, Any] = {}
         self._stopping = False
         super().__init__(app, map=self._map, adj=adjustments)
