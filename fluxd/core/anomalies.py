@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fluxd.core.detect import THRESHOLD, Bank, Remark, Verdicts
+from fluxd.core.detect import Bank, Remark, Verdicts
 from fluxd.core.explain import sentence
 
 Direction: TypeAlias = Literal["up", "down"]

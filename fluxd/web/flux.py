@@ -45,20 +45,11 @@ class FluxResource:
         """Take datapoints in; 204 says that they are on stable storage."""
         services = self._services
         now = int(services.clock())
-        key: Key | None = None
         test = _is_test(req)
+        header_key = req.env.get("HTTP_KEY") or None
+        key = services.store.keys.find(header_key) if header_key is not None else None
         try:
-            body = req.bounded_stream.read(MAX_WIRE_BYTES + 1)
-            header_key = req.env.get("HTTP_KEY") or None
-            if header_key is not None:
-                key = services.store.keys.find(header_key)
-            if len(body) > MAX_WIRE_BYTES:
-                raise PayloadTooLargeError(TOO_LARGE)
-            if header_key is not None and key is None:
-                raise UnauthorisedError("invalid key")
-            encoding = req.env.get("HTTP_CONTENT_ENCODING")
-            if encoding is not None:
-                body = inflate(body, encoding, services.max_inflated_bytes)
+            body = self._read_body(req, refuse=header_key is not None and key is None)
             parsed = parse_post(
                 body,
                 header_key or _bearer(req),
@@ -74,6 +65,18 @@ class FluxResource:
         except Exception:
             services.counts.count(500)
             raise
+
+    def _read_body(self, req: falcon.Request, *, refuse: bool) -> bytes:
+        """Return the inflated body; steps 1 to 3 of the contract, `refuse` for a wrong key."""
+        body: bytes = req.bounded_stream.read(MAX_WIRE_BYTES + 1)
+        if len(body) > MAX_WIRE_BYTES:
+            raise PayloadTooLargeError(TOO_LARGE)
+        if refuse:
+            raise UnauthorisedError("invalid key")
+        encoding = req.env.get("HTTP_CONTENT_ENCODING")
+        if encoding is None:
+            return body
+        return inflate(body, encoding, self._services.max_inflated_bytes)
 
 
 class FluxQueryResource:

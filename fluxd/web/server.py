@@ -2,6 +2,8 @@
 
 import json
 import logging
+import queue
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +68,42 @@ class JsonChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     error_task_class = JsonErrorTask
 
 
+class Workers:
+    """The threads that run the app, in place of waitress's own dispatcher.
+
+    Waitress hands requests over through a Condition, at several thread switches each; a
+    SimpleQueue needs one.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"web-{number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def add_task(self, task: Any) -> None:  # noqa: ANN401  # waitress has no types
+        """Hand over a connection with a request to answer."""
+        self._queue.put(task)
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the threads end after what they are doing; wait up to `timeout_s` for all."""
+        end = time.monotonic() + timeout_s
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            try:
+                task.service()
+            except Exception:
+                log.exception("a request failed outside of the app")
+
+
 class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """Serves a WSGI app until `stop`, then answers what it has accepted."""
 
@@ -75,7 +113,6 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         adjustments = Adjustments(
             listen=listen,
-            threads=threads,
             ident=None,
             asyncore_use_poll=True,  # select stops at descriptor 1,024
             connection_limit=1_000,
@@ -92,7 +129,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         adjustments.send_bytes = 1
         self._map: dict[int, Any] = {}
         self._stopping = False
-        super().__init__(app, map=self._map, adj=adjustments)
+        self._workers = Workers(threads)
+        super().__init__(app, map=self._map, adj=adjustments, dispatcher=self._workers)
 
     @property
     def address(self) -> str:
@@ -115,7 +153,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         end = time.monotonic() + DRAIN_S
         while self._busy() and time.monotonic() < end:
             wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
-        self.task_dispatcher.shutdown(timeout=1)
+        self._workers.stop(timeout_s=1.0)
         wasyncore.close_all(self._map)
 
     def _busy(self) -> bool:

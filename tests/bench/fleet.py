@@ -52,12 +52,12 @@ class Fleet:
         self._seed = seed
         starts = range(0, metrics, PER_POST)
         self.sizes = [min(PER_POST, metrics - start) for start in starts]
+        self.names = [f"fleet.host-{i // 10:06}.load-{i % 10}" for i in range(metrics)]
         # Datapoint by datapoint, for the % operator: bodies must cost the client little.
         self._elements = [
             ",".join(
-                f'{{"metric":"fleet.host-{i // 10:06}.load-{i % 10}","timestamp":TIME,"value":%.3f'
-                "FILL}"
-                for i in range(start, start + size)
+                f'{{"metric":"{name}","timestamp":TIME,"value":%.3fFILL}}'
+                for name in self.names[start : start + size]
             )
             for start, size in zip(starts, self.sizes, strict=True)
         ]
@@ -81,9 +81,9 @@ class Fleet:
         def send(mine: range) -> None:
             sender = Sender(daemon.url)
             for timestamp in range(last - (rows - 1) * interval, last + 1, interval):
-                while figures(daemon)["fluxd_feed_waiting_datapoints"] > FEED_LIMIT:
-                    time.sleep(0.1)
-                for block in mine:
+                for number, block in enumerate(mine):
+                    while number % 20 == 0 and feed_is_full(daemon):
+                        time.sleep(0.1)
                     sender.deliver(self.body(daemon.key, block, timestamp, fill=True))
 
         shares = [range(n, len(self.sizes), threads) for n in range(threads)]
@@ -107,6 +107,11 @@ def figures(daemon: Daemon) -> dict[str, float]:
     text = request(f"{daemon.url}/metrics").body
     samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, _, value in samples}
+
+
+def feed_is_full(daemon: Daemon) -> bool:
+    """Return whether the analysis is far behind."""
+    return figures(daemon)["fluxd_feed_waiting_datapoints"] > FEED_LIMIT
 
 
 def failed_jobs(seen: dict[str, float]) -> int:
@@ -146,11 +151,8 @@ def resident_mb(daemon: Daemon, field: str = "VmRSS") -> float:
 
 def written_bytes(daemon: Daemon) -> int:
     """Return what the process has caused to be written to disk."""
-    return int(
-        re.search(r"^write_bytes: (\d+)", Path(f"/proc/{daemon.process.pid}/io").read_text(), re.M)[
-            1
-        ]
-    )
+    account = Path(f"/proc/{daemon.process.pid}/io").read_text()
+    return int(re.search(r"^write_bytes: (\d+)", account, re.MULTILINE)[1])
 
 
 def spread_ms(seconds: list[float], *shares: int) -> str:

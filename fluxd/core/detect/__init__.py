@@ -1,8 +1,9 @@
 """The streaming detector; see `bank` for how it works and `layout` for what it remembers."""
 
-from fluxd.core.detect.bank import Bank, Remark, Verdicts
+from fluxd.core.detect.bank import Bank
 from fluxd.core.detect.layout import THRESHOLD, VERSION, WARMUP
 from fluxd.core.detect.scoring import score_many, score_series
+from fluxd.core.detect.verdicts import Remark, Verdicts
 
 __all__ = [
     "THRESHOLD",

@@ -2,23 +2,29 @@
 
 import numpy as np
 
-from fluxd.core.detect.layout import DAY_S, KEPT_DAYS, Floats, Ints, Vitals
+from fluxd.core.detect.layout import DAY_S, KEPT_DAYS, Ints, Vitals
+from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 
 
-def learn(v: Vitals, state: State, slots: Ints, timestamps: Ints, values: Floats) -> None:
+def learn(v: Vitals, state: State, rows: Rows) -> None:
     """Take one row per metric; a day that is over goes into the metric's ring of days."""
-    day = (timestamps // DAY_S).astype(np.float64)
+    day = rows.timestamps // DAY_S
     turned = np.flatnonzero(day != v.today)
     if turned.size:
-        whose, which = slots[turned], v.today[turned]
-        place = which.astype(np.int64) % KEPT_DAYS
-        state.days[whose, place, 0] = which
-        state.days[whose, place, 1] = v.low[turned]
-        state.days[whose, place, 2] = v.high[turned]
-        v.today[turned], v.low[turned], v.high[turned] = day[turned], values[turned], values[turned]
-    np.minimum(v.low, values, out=v.low)
-    np.maximum(v.high, values, out=v.high)
+        _turn(v, state, rows, turned, day)
+    np.minimum(v.low, rows.values, out=v.low)
+    np.maximum(v.high, rows.values, out=v.high)
+
+
+def _turn(v: Vitals, state: State, rows: Rows, turned: Ints, day: Ints) -> None:
+    whose, which = rows.slots[turned], v.today[turned]
+    place = which.astype(np.int64) % KEPT_DAYS
+    state.days[whose, place, 0] = which
+    state.days[whose, place, 1] = v.low[turned]
+    state.days[whose, place, 2] = v.high[turned]
+    v.today[turned] = day[turned]
+    v.low[turned] = v.high[turned] = rows.values[turned]
 
 
 def history(v: Vitals, state: State, slot: int, row: int) -> list[tuple[int, float, float]]:

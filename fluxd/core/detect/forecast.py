@@ -9,8 +9,9 @@ bits in another batch.
 
 import numpy as np
 
-from fluxd.core.detect.layout import DAY_S, INPUTS, TRIANGLE, Floats, Ints, Vitals
+from fluxd.core.detect.layout import INPUTS, Floats, Vitals
 from fluxd.core.detect.profile import Season
+from fluxd.core.detect.rounds import Rows
 
 SOLVE = 16  # rows between two solutions
 RIDGE = 3.0
@@ -18,8 +19,7 @@ PRIOR = np.array([[0.0], [0.3], [0.5], [0.2], [0.0]])
 YOUNG = 30  # rows during which the short mean is the forecast and nothing is limited
 INPUT_LIMIT = 8.0  # spreads
 SHORT_ROWS = 5.0
-LEAST_MEMORY_ROWS = 500.0
-TINY = 1e-60
+LEAST_MEMORY_ROWS = 500.0  # else a day's rows
 
 FIRST, SECOND = np.triu_indices(INPUTS)
 PLACE = {(int(i), int(j)): k for k, (i, j) in enumerate(zip(FIRST, SECOND, strict=True))}
@@ -28,59 +28,59 @@ DIAGONAL = [PLACE[i, i] for i in range(INPUTS)]
 
 def start(v: Vitals) -> None:
     """Set the vitals of metrics that have no row yet."""
-    for field in (v.short, v.level, v.spread, v.error, v.season_error, v.gram, v.moment):
-        field[:] = 0.0
+    v.gram[:] = 0.0
+    v.moment[:] = 0.0
     v.weights[:] = PRIOR
 
 
 def inputs(v: Vitals, season: Season, scale: Floats) -> Floats:
     """Return the regression's inputs in spreads around the level, shape (INPUTS, metrics)."""
-    phi = np.empty((INPUTS, scale.size))
-    phi[0] = 1.0
-    phi[1] = v.recent[1] - v.origin
+    phi = np.zeros((INPUTS, scale.size))
+    np.subtract(v.recent[1], v.origin, out=phi[1])
     phi[2] = v.short
     phi[3] = season.day
     phi[4] = season.week
-    around = phi[1:]
-    around -= v.level
-    around /= scale
-    np.minimum(np.maximum(around, -INPUT_LIMIT, out=around), INPUT_LIMIT, out=around)
+    phi -= v.level
+    phi /= scale
+    np.minimum(np.maximum(phi, -INPUT_LIMIT, out=phi), INPUT_LIMIT, out=phi)
+    phi[0] = 1.0
     return phi
 
 
-def predict(v: Vitals, phi: Floats, scale: Floats, counts: Ints) -> Floats:
+def predict(v: Vitals, phi: Floats, scale: Floats, rows: Rows) -> Floats:
     """Return the forecast in spreads around the level."""
-    total = v.weights[0].copy()
-    for weight, one in zip(v.weights[1:], phi[1:], strict=True):
-        total += weight * one
-    young = counts < YOUNG
-    return np.where(young, (v.short - v.level) / scale, total) if young.any() else total
+    terms = v.weights * phi
+    total: Floats = terms[0] + terms[1] + terms[2] + terms[3] + terms[4]
+    if rows.youngest < YOUNG:
+        total = np.where(rows.counts < YOUNG, (v.short - v.level) / scale, total)
+    return total
 
 
-def learn(v: Vitals, phi: Floats, target: Floats, trust: Floats, counts: Ints) -> None:
+def learn(v: Vitals, phi: Floats, target: Floats, trust: Floats, rows: Rows, daily: Floats) -> None:
     """Add one row per metric (target in spreads, trust 0 to 1) and solve where it is due."""
-    keep = 1.0 - 1.0 / np.maximum(DAY_S / np.maximum(v.interval, 1.0), LEAST_MEMORY_ROWS)
+    keep = 1.0 - 1.0 / np.maximum(daily, LEAST_MEMORY_ROWS)
     trusted = phi * trust
     v.gram *= keep
-    v.gram += trusted[FIRST] * phi[SECOND]
+    v.gram += trusted.take(FIRST, axis=0) * phi.take(SECOND, axis=0)
     v.moment *= keep
     v.moment += trusted * np.minimum(np.maximum(target, -INPUT_LIMIT), INPUT_LIMIT)
-    due = np.flatnonzero((counts % SOLVE == 0) & (counts >= YOUNG))
-    if due.size:
-        v.weights[:, due] = solve(v.gram[:, due], v.moment[:, due])
+    due = rows.counts % SOLVE == 0
+    if rows.youngest < YOUNG:
+        due &= rows.counts >= YOUNG
+    at = np.flatnonzero(due)
+    if at.size:
+        v.weights[:, at] = solve(v.gram[:, at], v.moment[:, at])
 
 
 def solve(gram: Floats, moment: Floats) -> Floats:
     """Solve (A + RIDGE I) w = b + RIDGE PRIOR for many metrics.
 
-    `gram` (TRIANGLE, metrics) holds A's upper triangle by rows and is overwritten. A is positive
+    `gram` (15, metrics) holds A's upper triangle by rows and is overwritten. A is positive
     semidefinite, so that every pivot is at least about RIDGE and none need be sought.
     """
-    assert gram.shape[0] == TRIANGLE
     rows = [[gram[PLACE[min(i, j), max(i, j)]] for j in range(INPUTS)] for i in range(INPUTS)]
     right = list(moment + RIDGE * PRIOR)
-    for k in DIAGONAL:
-        gram[k] += RIDGE
+    gram[DIAGONAL] += RIDGE
     for k in range(INPUTS):
         for i in range(k + 1, INPUTS):
             factor = rows[k][i] / rows[k][k]
@@ -92,5 +92,5 @@ def solve(gram: Floats, moment: Floats) -> Floats:
         total = right[k]
         for j in range(k + 1, INPUTS):
             total = total - rows[k][j] * solution[j]
-        solution[k] = total / rows[k][k]
+        np.divide(total, rows[k][k], out=solution[k])
     return solution

@@ -22,7 +22,7 @@ VERSION = 1
 WARMUP = 100
 """Datapoints before the first verdict."""
 
-THRESHOLD = 0.3
+THRESHOLD = 0.31
 """A score at or above it is an anomaly; ten times the score is -log10 of the chance per row."""
 
 DAY_S, WEEK_S = 86_400, 604_800
@@ -42,11 +42,8 @@ VALUE_LIMIT = 1e30
 VITALS: dict[str, int] = {
     "origin": 1,  # every value below is relative to it, so that float32 keeps its digits
     "recent": RECENT,  # the last values themselves, newest first
+    "slow": 4,  # what moves at the slow rate; its four rows have names of their own, see SLOW
     "short": 1,  # mean of about five rows
-    "level": 1,  # slow mean
-    "spread": 1,  # mean distance from it
-    "error": 1,  # mean error of the forecast
-    "season_error": 1,  # mean error of the day profile
     "gram": TRIANGLE,  # normal equations of the regression, upper triangle by rows
     "moment": INPUTS,  # their right-hand side
     "weights": INPUTS,  # their last solution
@@ -55,6 +52,9 @@ VITALS: dict[str, int] = {
     "bursts": PARTS,  # how many taught the index (with the prior's)
     "burst_peak": PARTS,
     "burst_start": PARTS,  # row number
+    "run": PARTS,  # rows in a row beyond the edge
+    "mean": PARTS,  # of each part's distances
+    "square": PARTS,  # mean of their squares; with the mean it tells their shape
     "radius": 1,  # a pair of means further than this from all remembered ones is new
     "step": 1,  # mean distance from row to row
     "spacings": SPACINGS,  # the last time differences, newest first, s
@@ -73,13 +73,21 @@ ARRAYS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "day": ((DAY_BINS, 3), np.float32),  # value, error of the forecast, visits
     "week": ((WEEK_BINS, 2), np.float32),  # value, visits
     "pairs": ((2, MEMORIES), np.float32),  # mean of the last WINDOW rows, of those before
-    "used": ((MEMORIES,), np.int32),  # row number at which each pair was last met; 0: empty
+    "used": ((MEMORIES,), np.int32),  # row number (from 1) at which each was last met; 0: empty
     "hits": ((MEMORIES,), np.float32),
     "days": ((KEPT_DAYS, 3), np.float32),  # day number, lowest, highest
 }
 
 FINGERPRINT = zlib.crc32(repr((VERSION, VITALS, sorted(ARRAYS.items(), key=str))).encode())
 """Tells a state of another layout apart even where somebody forgot to raise VERSION."""
+
+
+SLOW = (
+    "level",  # mean
+    "spread",  # mean distance from the level
+    "error",  # mean error of the forecast
+    "season_error",  # mean error of the day profile
+)
 
 
 class Vitals:
@@ -91,6 +99,7 @@ class Vitals:
 
     origin: Floats
     recent: Floats
+    slow: Floats
     short: Floats
     level: Floats
     spread: Floats
@@ -104,6 +113,9 @@ class Vitals:
     bursts: Floats
     burst_peak: Floats
     burst_start: Floats
+    run: Floats
+    mean: Floats
+    square: Floats
     radius: Floats
     step: Floats
     spacings: Floats
@@ -118,3 +130,5 @@ class Vitals:
         for name, width in VITALS.items():
             setattr(self, name, block[at] if width == 1 else block[at : at + width])
             at += width
+        for row, name in enumerate(SLOW):
+            setattr(self, name, self.slow[row])

@@ -4,18 +4,33 @@ A small memory of such pairs; what recurs becomes known, what is new stands out 
 resonance, Carpenter & Grossberg 1987, and KNN-CAD, Burnaev & Ishimtsev 2016).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fluxd.core.detect.layout import MEMORIES, WINDOW, Floats, Ints, Singles, Vitals
+from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 
 NEW_SHARE = 0.005  # of the rows are to be new
 RADIUS_STEP = 0.05  # of the radius' logarithm, per new row
-LEAST_MOVE = 0.02  # share of the way that a well-known pair moves towards what it met
+LEAST_MOVE = np.float32(0.02)  # share of the way that a well-known pair moves to what it met
 STEP_ROWS = 2000.0  # over which the mean step from row to row is taken
 STEP_LIMIT = 20.0  # mean steps that one step counts for at most
 YOUNG = 30  # rows before steps are limited
+FAR = np.float32(1e38)  # where a memory lies that holds nothing yet
+NOTHING = 1e37  # a distance beyond it is to such a memory
 TINY = 1e-60
+
+
+@dataclass(slots=True)
+class Sight:
+    """The pair of each metric at this row, and the remembered one nearest to it."""
+
+    now: Singles  # mean of the last WINDOW rows, relative to the origin
+    before: Singles  # mean of the WINDOW rows before those
+    nearest: Ints
+    distance: Floats
 
 
 def start(v: Vitals) -> None:
@@ -24,74 +39,58 @@ def start(v: Vitals) -> None:
     v.step[:] = 0.0
 
 
-def present(v: Vitals) -> tuple[Singles, Singles]:
-    """Return the pair to compare: mean of the last WINDOW rows, and of the WINDOW before."""
+def look(v: Vitals, pairs: Singles) -> Sight:
+    """Compare with the memory, `pairs` of shape (metrics, 2, MEMORIES)."""
     r = v.recent
-    now = (r[0] + r[1] + r[2]) / WINDOW - v.origin
-    before = (r[3] + r[4] + r[5]) / WINDOW - v.origin
-    return now.astype(np.float32), before.astype(np.float32)
-
-
-def look(pairs: Singles, now: Singles, before: Singles) -> tuple[Floats, Ints]:
-    """Return the distance to the nearest remembered pair, and which of them that is.
-
-    `pairs` has shape (metrics, 2, MEMORIES). Without any memory the distance is infinite.
-    """
-    gap = np.abs(pairs[:, 0] - now[:, None])
+    now = ((r[0] + r[1] + r[2]) / WINDOW - v.origin).astype(np.float32)
+    before = ((r[3] + r[4] + r[5]) / WINDOW - v.origin).astype(np.float32)
+    gap = pairs[:, 0] - now[:, None]
     other = pairs[:, 1] - before[:, None]
-    np.maximum(gap, np.abs(other, out=other), out=gap)
+    np.maximum(np.abs(gap, out=gap), np.abs(other, out=other), out=gap)
     nearest = gap.argmin(axis=1)
-    distance = gap.ravel().take(nearest + np.arange(0, gap.size, MEMORIES))
-    return distance.astype(np.float64), nearest
+    distance = gap.reshape(-1).take(nearest + np.arange(0, gap.size, MEMORIES))
+    return Sight(now, before, nearest, distance.astype(np.float64))
+
+
+def surprise(sight: Sight) -> Floats:
+    """Return the distance to the nearest memory, 0 where there is none yet."""
+    return np.where(sight.distance < NOTHING, sight.distance, 0.0)
 
 
 def learn(
-    v: Vitals,
-    memory: "Memory",
-    pair: tuple[Singles, Singles],
-    found: tuple[Floats, Ints],
-    magnitude: Floats,
-    counts: Ints,
+    v: Vitals, state: State, pairs: Singles, rows: Rows, sight: Sight, magnitude: Floats
 ) -> None:
-    """Remember the pair: in place of the one unused for longest if it is new, else nearby.
-
-    The radius adapts until NEW_SHARE of the rows are new.
-    """
+    """Remember the pair: in place of the one unused for longest if it is new, else nearby."""
     step = np.abs(v.recent[0] - v.recent[1])
     limited = np.minimum(step, STEP_LIMIT * v.step + 1e-9 * magnitude + 1e-12)
-    step = np.where(counts < YOUNG, step, limited)
-    v.step += (step - v.step) / np.minimum(counts + 1.0, STEP_ROWS)
-    distance, nearest = found
-    np.copyto(v.radius, v.step + 1e-12, where=v.radius == 0.0)
-    new = distance > v.radius
-    grow = np.exp(RADIUS_STEP * (new - NEW_SHARE))
-    np.maximum(v.radius * grow, 1e-9 * (magnitude + v.step) + TINY, out=v.radius)
-    memory.store(np.flatnonzero(new), pair, counts)
-    memory.approach(np.flatnonzero(~new), nearest, pair, counts)
+    if rows.youngest < YOUNG:
+        limited = np.where(rows.counts < YOUNG, step, limited)
+        np.copyto(v.radius, limited / (rows.n + 1.0) + 1e-12, where=v.radius == 0.0)
+    v.step += (limited - v.step) / np.minimum(rows.n + 1.0, STEP_ROWS)
+    new = sight.distance > v.radius
+    radius = v.radius * np.where(
+        new, np.exp(RADIUS_STEP * (1.0 - NEW_SHARE)), np.exp(-RADIUS_STEP * NEW_SHARE)
+    )
+    np.maximum(radius, 1e-9 * (magnitude + v.step) + TINY, out=v.radius)
+    _remember(state, pairs, rows, sight, np.flatnonzero(new))
 
 
-class Memory:
-    """The remembered pairs of the metrics of one round."""
-
-    def __init__(self, state: State, slots: Ints, pairs: Singles) -> None:
-        self._used, self._hits = state.used, state.hits
-        self._slots, self._pairs = slots, pairs
-
-    def store(self, rows: Ints, pair: tuple[Singles, Singles], counts: Ints) -> None:
-        if not rows.size:
-            return
-        slots = self._slots[rows]
-        place = self._used[slots].argmin(axis=1)
-        self._pairs[rows, 0, place], self._pairs[rows, 1, place] = pair[0][rows], pair[1][rows]
-        self._hits[slots, place] = 1.0
-        self._used[slots, place] = counts[rows] + 1
-
-    def approach(self, rows: Ints, nearest: Ints, pair: tuple[Singles, Singles], counts: Ints) -> None:
-        slots, place = self._slots[rows], nearest[rows]
-        hits = self._hits[slots, place] + np.float32(1.0)
-        self._hits[slots, place] = hits
-        self._used[slots, place] = counts[rows] + 1
-        share = np.maximum(1.0 / hits, np.float32(LEAST_MOVE))
-        for side in (0, 1):
-            old = self._pairs[rows, side, place]
-            self._pairs[rows, side, place] = old + share * (pair[side][rows] - old)
+def _remember(state: State, pairs: Singles, rows: Rows, sight: Sight, new: Ints) -> None:
+    place = sight.nearest
+    if new.size:
+        place[new] = state.used[rows.slots[new]].argmin(axis=1)
+    used, hits = state.used.reshape(-1), state.hits.reshape(-1)
+    at = rows.slots * MEMORIES + place
+    met = hits.take(at) + np.float32(1.0)
+    share = np.maximum(np.float32(1.0) / met, LEAST_MOVE)
+    met[new] = 1.0
+    hits[at] = met
+    used[at] = rows.counts + 1
+    flat = pairs.reshape(-1)
+    at = np.arange(0, flat.size, 2 * MEMORIES) + place
+    for side in (sight.now, sight.before):
+        old = flat.take(at)
+        old += share * (side - old)
+        old[new] = side[new]
+        flat[at] = old
+        at += MEMORIES

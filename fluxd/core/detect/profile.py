@@ -8,20 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect.layout import (
-    DAY_BINS,
-    DAY_S,
-    WEEK_BINS,
-    WEEK_S,
-    Bools,
-    Floats,
-    Ints,
-    Vitals,
-)
+from fluxd.core.detect.layout import DAY_BINS, DAY_S, WEEK_BINS, WEEK_S, Floats, Ints, Vitals
+from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 
 DAY_BIN_S, WEEK_BIN_S = DAY_S // DAY_BINS, WEEK_S // WEEK_BINS
+HOURS = 24.0
 DAY_PACE, WEEK_PACE = 0.2, 0.3  # share by which one visit of a known bin moves it
+DAY_KNOWN, WEEK_KNOWN = 2.0, 1.0  # visits after which one row may move a bin only so far
+ERROR_KNOWN = 2.0  # rows after which a bin's mean error counts
+CENTRE = 0.5
+LIMIT = 4.0  # mean errors of the profile that one row counts for at most
 
 
 @dataclass(slots=True)
@@ -31,76 +28,69 @@ class Season:
     day: Floats  # value at this time of day; the short mean where nothing is known
     week: Floats  # at this hour of the week; `day` where nothing is known
     error: Floats  # mean error of the forecast at this time of day; overall where unknown
-    day_at: Ints  # index of the bin's value in the flat array
-    day_value: Floats
-    day_error: Floats
-    day_visits: Floats
+    day_at: Ints  # where the bin's value is in the flat array
+    day_bin: tuple[Floats, Floats, Floats]  # value, error, rows
     week_at: Ints
-    week_value: Floats
-    week_visits: Floats
+    week_bin: tuple[Floats, Floats]  # value, rows
 
 
-def look(v: Vitals, state: State, slots: Ints, timestamps: Ints) -> Season:
+def look(v: Vitals, state: State, rows: Rows) -> Season:
     """Read the profiles, the day's linear between the two nearest bin centres."""
-    second = timestamps % DAY_S
+    second = rows.timestamps % DAY_S
     here = second // DAY_BIN_S
     part = (second - here * DAY_BIN_S) / DAY_BIN_S
-    left = part < 0.5
+    left = part < CENTRE
     there = (here + np.where(left, DAY_BINS - 1, 1)) % DAY_BINS
-    share = np.where(left, 0.5 + part, 1.5 - part)
-    flat, base = state.day.reshape(-1), slots * DAY_BINS
-    day_at, other = (base + here) * 3, (base + there) * 3
-    value = flat.take(day_at).astype(np.float64)
-    error = flat.take(day_at + 1).astype(np.float64)
-    visits = flat.take(day_at + 2).astype(np.float64)
-    beside, seen_beside = flat.take(other).astype(np.float64), flat.take(other + 2) > 0.0
-    between = np.where(seen_beside, value * share + beside * (1.0 - share), value)
-    day = np.where(visits > 0.0, between, v.short)
+    flat, base = state.day.reshape(-1), rows.slots * DAY_BINS
+    at, other = (base + here) * 3, (base + there) * 3
+    value, error, seen = (flat.take(at + k).astype(np.float64) for k in range(3))
+    beside = flat.take(other).astype(np.float64) - value
+    far = np.where(left, CENTRE - part, part - CENTRE)  # share of the way to the neighbour
+    far = np.where(flat.take(other + 2) > 0.0, far, 0.0)
+    day = np.where(seen > 0.0, value + beside * far, v.short)
     flat = state.week.reshape(-1)
-    week_at = (slots * WEEK_BINS + timestamps % WEEK_S // WEEK_BIN_S) * 2
-    week_value = flat.take(week_at).astype(np.float64)
-    week_visits = flat.take(week_at + 1).astype(np.float64)
+    week_at = (rows.slots * WEEK_BINS + rows.timestamps % WEEK_S // WEEK_BIN_S) * 2
+    week_value, week_seen = (flat.take(week_at + k).astype(np.float64) for k in range(2))
     return Season(
         day=day,
-        week=np.where(week_visits > 0.0, week_value, day),
-        error=np.where(visits > 2.0, error, v.error),
-        day_at=day_at,
-        day_value=value,
-        day_error=error,
-        day_visits=visits,
+        week=np.where(week_seen > 0.0, week_value, day),
+        error=np.where(seen > ERROR_KNOWN, error, v.error),
+        day_at=at,
+        day_bin=(value, error, seen),
         week_at=week_at,
-        week_value=week_value,
-        week_visits=week_visits,
+        week_bin=(week_value, week_seen),
     )
 
 
 def learn(
-    v: Vitals, state: State, season: Season, value: Floats, error: Floats, floor: Floats
+    state: State,
+    season: Season,
+    value: Floats,
+    error: Floats,
+    limit: Floats,
+    daily: Floats,
 ) -> None:
-    """Move the bins of this row; once a bin is known, only so far at a time.
+    """Move the bins of this row; once a bin is known, by `limit` at a time.
 
-    `error` is the forecast's, already limited. A bin moves by the mean of its first visits, then
-    at a pace per day (week), whatever the number of rows in a visit.
+    `error` is the forecast's, already limited; `daily` how many rows a day brings. A bin moves by
+    the mean of its first visits, then at a pace per day (week), however many rows a visit has.
     """
-    limit = 4.0 * v.season_error + floor
-    interval = np.maximum(v.interval, 1.0)
-    per_visit = np.maximum(DAY_BIN_S / interval, 1.0)
-    pace = np.maximum(1.0 / (season.day_visits + 1.0), DAY_PACE / per_visit)
-    known = season.day_visits > 2.0 * per_visit
-    moved = _moved(season.day_value, value, pace, limit, known)
+    old, old_error, seen = season.day_bin
+    visit = np.maximum(daily / DAY_BINS, 1.0)
+    pace = np.maximum(1.0 / (seen + 1.0), DAY_PACE / visit)
+    limits = np.where(seen > DAY_KNOWN * visit, limit, np.inf)
     flat = state.day.reshape(-1)
-    flat[season.day_at] = moved
-    flat[season.day_at + 1] = season.day_error + pace * (error - season.day_error)
-    flat[season.day_at + 2] = season.day_visits + 1.0
-    per_visit = np.maximum(WEEK_BIN_S / interval, 1.0)
-    pace = np.maximum(1.0 / (season.week_visits + 1.0), WEEK_PACE / per_visit)
-    known = season.week_visits > per_visit
+    flat[season.day_at] = old + pace * _limited(value - old, limits)
+    flat[season.day_at + 1] = old_error + pace * (error - old_error)
+    flat[season.day_at + 2] = seen + 1.0
+    old, seen = season.week_bin
+    visit = np.maximum(daily / HOURS, 1.0)
+    pace = np.maximum(1.0 / (seen + 1.0), WEEK_PACE / visit)
+    limits = np.where(seen > WEEK_KNOWN * visit, limit, np.inf)
     flat = state.week.reshape(-1)
-    flat[season.week_at] = _moved(season.week_value, value, pace, limit, known)
-    flat[season.week_at + 1] = season.week_visits + 1.0
+    flat[season.week_at] = old + pace * _limited(value - old, limits)
+    flat[season.week_at + 1] = seen + 1.0
 
 
-def _moved(old: Floats, value: Floats, pace: Floats, limit: Floats, known: Bools) -> Floats:
-    change = value - old
-    limited = np.minimum(np.maximum(change, -limit), limit)
-    return old + pace * np.where(known, limited, change)
+def _limited(change: Floats, limit: Floats) -> Floats:
+    return np.minimum(np.maximum(change, -limit), limit)

@@ -5,9 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect.layout import Bools, Ints
+from fluxd.core.detect.layout import Bools, Floats, Ints
 
 BLOCK = 1500  # metrics advanced together; their numbers stay in a core's cache
+
+
+@dataclass(slots=True)
+class Rows:
+    """One row each of several metrics, and how many each metric has had before."""
+
+    slots: Ints
+    timestamps: Ints
+    values: Floats
+    counts: Ints
+    n: Floats  # the counts again, for arithmetic
+    youngest: int  # the least of the counts
+    oldest: int
 
 
 @dataclass(slots=True)
@@ -33,9 +46,9 @@ class Block:
 
 def blocks(slots: Ints, rows: Ints) -> Iterator[Block]:
     """Group `rows` (indices into `slots`, in the order of analysis) by slot."""
-    order = rows[np.argsort(slots[rows], kind="stable")]
-    if not order.size:
+    if not rows.size:
         return
+    order = rows[np.argsort(slots[rows], kind="stable")]
     starts, sizes = _groups(slots[order])
     most_first = np.argsort(-sizes, kind="stable")
     starts, sizes = starts[most_first], sizes[most_first]
@@ -57,12 +70,10 @@ def advancing(slots: Ints, timestamps: Ints, marks: Ints, fresh: Bools) -> Ints:
     """
     rows = np.flatnonzero(fresh | (timestamps > marks))
     order = rows[np.argsort(slots[rows], kind="stable")]
-    if order.size < 2:  # noqa: PLR2004 - one row has none before it
-        return rows
     same = slots[order[1:]] == slots[order[:-1]]
     if not (same & (timestamps[order[1:]] <= timestamps[order[:-1]])).any():
         return rows
-    # The rank within all of slot and time; its running maximum is the latest row of the slot.
+    # Rank of the time within all; the running maximum within the slot is its latest row so far.
     rank = np.unique(timestamps[order], return_inverse=True)[1]
     group = np.concatenate(([0], np.cumsum(~same)))
     key = group * (int(rank.max()) + 1) + rank

@@ -2,33 +2,43 @@
 
 import numpy as np
 
-from fluxd.core.detect.layout import SPACINGS, Bools, Floats, Ints, Vitals
+from fluxd.core.detect.layout import DAY_S, SPACINGS, Floats, Ints, Vitals
+from fluxd.core.detect.rounds import Rows
 
 EVERY = 8  # rows between two looks, once the first ones are over
 SAME = 0.1  # relative difference up to which a median agrees with the interval
 MOST_VOTES = 8.0  # medians that must disagree before a long-settled interval is given up
 
 
-def learn(v: Vitals, spacing: Floats, counts: Ints) -> None:
-    """Take the time since the row before (s) of rows that are not their metric's first.
+def learn(v: Vitals, rows: Rows, marks: Ints) -> None:
+    """Take the time since each metric's row before, at `marks` (nothing for a first row).
 
     Each look takes the median of the last eight time differences. The interval is the median that
     a majority of the looks agree with (Boyer & Moore 1981): jitter and a gap do not move it, a
-    lasting change does within SPACINGS * EVERY rows.
+    lasting change does, within about MOST_VOTES * EVERY rows.
     """
-    v.spacings[1:] = v.spacings[:-1].copy()
-    v.spacings[0] = spacing
-    first: Bools = counts == 1
-    if first.any():
-        v.spacings[:, first] = spacing[first]
-    early = (counts > 0) & (counts <= SPACINGS)
-    due = np.flatnonzero(early | ((counts % EVERY == 0) & (counts > 0)))
-    if not due.size:
+    spacings = v.spacings
+    spacings[1:] = spacings[:-1].copy()
+    spacings[0] = rows.timestamps - marks
+    counts = rows.counts
+    due = counts % EVERY == 0
+    if rows.youngest <= SPACINGS:
+        first = counts == 1
+        if first.any():
+            spacings[:, first] = spacings[0, first]
+        due = (due | (counts <= SPACINGS)) & (counts > 0)
+    at = np.flatnonzero(due)
+    if not at.size:
         return
-    middle = np.sort(v.spacings[:, due], axis=0)[SPACINGS // 2 - 1]
-    interval, votes = v.interval[due], v.votes[due]
+    middle = np.sort(spacings[:, at], axis=0)[SPACINGS // 2 - 1]
+    interval, votes = v.interval[at], v.votes[at]
     agrees = np.abs(middle - interval) <= SAME * interval
     votes = np.where(agrees, np.minimum(votes + 1.0, MOST_VOTES), votes - 1.0)
-    replace = early[due] | (votes < 0.0)
-    v.interval[due] = np.where(replace, middle, interval)
-    v.votes[due] = np.where(replace, 0.0, votes)
+    replace = (votes < 0.0) | (counts[at] <= SPACINGS)
+    v.interval[at] = np.where(replace, middle, interval)
+    v.votes[at] = np.where(replace, 0.0, votes)
+
+
+def rows_a_day(v: Vitals) -> Floats:
+    """Return how many rows a day brings; as if one a second while the interval is unknown."""
+    return DAY_S / np.maximum(v.interval, 1.0)

@@ -1,23 +1,33 @@
-"""How rare is a distance, by the metric's own history of such distances?
+"""The chance of a distance, by the metric's own history of such distances.
 
 Works on rows of shape (parts, metrics), one part per question asked of a datapoint.
 """
 
 import numpy as np
 
-from fluxd.core.detect.layout import WARMUP, Floats, Ints, Vitals
+from fluxd.core.detect.layout import WARMUP, Bools, Floats, Vitals
+from fluxd.core.detect.rounds import Rows
+
+LN10 = float(np.log(10.0))
+TINY = 1e-60
 
 EDGE_SHARE = 0.03  # of the rows lie beyond the edge
 EDGE_RARITY = -float(np.log10(EDGE_SHARE))
-LN10 = float(np.log(10.0))
-FIRST_TAIL, LEAST_TAIL = 0.3, 0.25  # the least is about that of an exponential law
-PRIOR_BURSTS, MOST_BURSTS = 3.0, 300.0
-BURST_ROWS = 10
-EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 2.5, 5.0
-FIRST_ROWS = 10  # not used for the first edge: the forecast is still finding its feet
-ABSURD = 1000.0  # edges; a distance beyond lifts the edge at once, at most LEAP-fold a row
-LEAP = 10.0
-TINY = 1e-60
+EDGE_ROWS, FASTEST, SLOWEST = 50.0, 0.3, 10_000.0  # rate of the edge: 50 / rows seen, bounded
+EDGE_MEANS = (2.7, 3.0)  # the first edge in mean distances: bell-shaped, unknown shape
+RUN_ROWS, RUN_SHARE = 10.0, 0.1  # of the pace upwards: a long anomaly is not learnt within the hour
+ABSURD, LEAP = 1000.0, 10.0  # if so many edges off lasts RUN_ROWS, the edge leaps, tenfold a row
+
+FIRST_TAIL, LEAST_TAIL = 0.4, 0.25  # the least is about that of an exponential law
+BELL_TAIL = 0.12  # first and least index of bell-shaped distances
+PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
+EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 2.5, 10.0  # indices that one burst counts for at most
+
+BELL, NO_BELL = 1.7, 2.2  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
+BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail after so many rows
+FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
+SHAPE_LIMIT, SHAPE_ROWS = 8.0, 2000.0  # mean distances that one row counts for; memory
+SHAPE_YOUNG = 30  # rows before they are limited
 
 
 def start(v: Vitals) -> None:
@@ -27,6 +37,33 @@ def start(v: Vitals) -> None:
     v.bursts[:] = PRIOR_BURSTS
     v.burst_peak[:] = 0.0
     v.burst_start[:] = -BURST_ROWS
+    v.run[:] = 0.0
+    v.mean[:] = 0.0
+    v.square[:] = 0.0
+
+
+def bell(v: Vitals, floor: Floats, rows: Rows) -> Floats:
+    """Return how far (0 to 1) the bulk's shape speaks for a light tail, shape (parts, metrics).
+
+    Before a metric has had its first bursts the bulk is all that is known of its tail. Later the
+    bursts speak for themselves: real metrics that are bell-shaped most of the time still have them.
+    """
+    known = v.mean > floor
+    shape = v.square / np.where(known, v.mean * v.mean, 1.0)
+    light = np.minimum(np.maximum((NO_BELL - shape) / (NO_BELL - BELL), 0.0), 1.0)
+    return np.where(known, light * np.minimum(BELL_ROWS / (rows.n + 1.0), 1.0), 0.0)
+
+
+def begin(v: Vitals, light: Floats, rows: Rows) -> None:
+    """Set the first edge and index of metrics whose warm-up is over."""
+    if rows.youngest > WARMUP:
+        return
+    ready = np.flatnonzero(rows.counts == WARMUP)
+    if ready.size:
+        some = light[:, ready]
+        v.tail[:, ready] = FIRST_TAIL + some * (BELL_TAIL - FIRST_TAIL)
+        least, most = EDGE_MEANS
+        v.edge[:, ready] = v.mean[:, ready] * (most + some * (least - most))
 
 
 def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
@@ -35,57 +72,70 @@ def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
     Up to the edge u, 1.52 z/u; beyond it a power law, P = .03 (z/u)^(-1/g) (Hill 1975).
     """
     ratio = distance / np.maximum(np.maximum(v.edge, floor), TINY)
-    beyond = np.log(np.maximum(ratio, 1.0))
-    return np.where(
-        ratio > 1.0, EDGE_RARITY + beyond / (v.tail * LN10), EDGE_RARITY * ratio
-    )
+    beyond = np.log(np.maximum(ratio, 1.0)) / (v.tail * LN10)
+    return np.minimum(ratio, 1.0) * EDGE_RARITY + beyond
 
 
 def reach(v: Vitals, part: int, rare: Floats, floor: Floats) -> Floats:
     """Return the distance whose rarity is `rare` (at least that of the edge)."""
     edge = np.maximum(np.maximum(v.edge[part], floor), TINY)
-    return edge * np.exp(np.minimum(v.tail[part] * LN10 * (rare - EDGE_RARITY), 60.0))
+    far: Floats = edge * np.exp(np.minimum(v.tail[part] * LN10 * (rare - EDGE_RARITY), 60.0))
+    return far
 
 
-def learn(v: Vitals, distance: Floats, floor: Floats, counts: Ints) -> None:
-    """Move edge and index by one row per metric."""
-    n = counts.astype(np.float64)
-    live = counts >= WARMUP
-    if live.all():
-        _learn_tail(v, distance, floor, n, live)
-        v.edge[:] = _edge(v, distance, floor, n)
+def learn(v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows) -> None:
+    """Move edge, index and shape by one row per metric."""
+    if rows.oldest >= WARMUP:
+        live = rows.counts >= WARMUP
+        beyond = (distance > np.maximum(v.edge, floor)) & live
+        _learn_tail(v, distance, floor, light, rows, beyond)
+        np.copyto(v.edge, _edge(v, distance, floor, rows), where=live)
+    limited = np.minimum(distance, SHAPE_LIMIT * v.mean)
+    rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), SHAPE_ROWS)
+    if rows.youngest < SHAPE_YOUNG:
+        limited = np.where(rows.counts < SHAPE_YOUNG, distance, limited)
+        rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
+    v.mean += (limited - v.mean) * rate
+    v.square += (limited * limited - v.square) * rate
+
+
+def _edge(v: Vitals, distance: Floats, floor: Floats, rows: Rows) -> Floats:
+    """Move by steps up and down whose balance is the quantile; quickly at first."""
+    above = distance > v.edge
+    np.copyto(v.run, np.where(above, v.run + 1.0, 0.0))
+    rate = EDGE_ROWS / np.minimum(rows.n + 1.0, SLOWEST)
+    up = np.minimum(rate, FASTEST) * (1.0 - EDGE_SHARE)
+    lasting = v.run > RUN_ROWS
+    step = np.where(above, np.where(lasting, up * RUN_SHARE, up), rate * -EDGE_SHARE)
+    edge = v.edge * np.exp(step)
+    if lasting.any():
+        leap = np.minimum(distance / ABSURD, LEAP * np.maximum(v.edge, floor))
+        edge = np.where(lasting, np.maximum(edge, leap), edge)
+    return np.maximum(edge, 1e-12 * floor + TINY)
+
+
+def _learn_tail(
+    v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows, beyond: Bools
+) -> None:
+    """Hill's mean of ln(z/u), with three guards that matter more than anything else here.
+
+    A burst counts once, with its peak; only for so many indices, freely while few are known; and
+    the index has a floor.
+    """
+    part, at = np.nonzero(beyond)
+    if not at.size:
         return
-    young = (counts >= FIRST_ROWS) & ~live
-    grown = v.edge + (3.0 * distance - v.edge) / np.maximum(n - (FIRST_ROWS - 1.0), 1.0)
-    _learn_tail(v, distance, floor, n, live)
-    v.edge[:] = np.where(live, _edge(v, distance, floor, n), np.where(young, grown, v.edge))
-
-
-def _edge(v: Vitals, distance: Floats, floor: Floats, n: Floats) -> Floats:
-    """Steps up and down whose balance is the quantile; quick at first."""
-    rate = 50.0 / np.minimum(n + 1.0, 10_000.0)
-    up = np.minimum(rate, 0.3) * (1.0 - EDGE_SHARE)
-    stepped = v.edge * np.exp(np.where(distance > v.edge, up, -rate * EDGE_SHARE))
-    leap = np.minimum(distance / ABSURD, LEAP * np.maximum(v.edge, floor))
-    return np.maximum(np.maximum(stepped, leap), 1e-12 * floor + TINY)
-
-
-def _learn_tail(v: Vitals, distance: Floats, floor: Floats, n: Floats, live: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> None:
-    """Hill's mean of ln(z/u), but a burst counts once, with its peak, and only so far."""
-    edge = np.maximum(np.maximum(v.edge, floor), TINY)
-    above = (distance > edge) & live
-    if not above.any():
-        return
-    part, at = np.nonzero(above)
+    edge = np.maximum(np.maximum(v.edge[part, at], floor[at]), TINY)
     tail, bursts = v.tail[part, at], v.bursts[part, at]
     limit = LATE_LIMIT + (EARLY_LIMIT - LATE_LIMIT) * np.minimum(1.0, FEW_BURSTS / bursts)
-    excess = np.minimum(np.log(distance[part, at] / edge[part, at]), limit * tail)
-    new = n[at] - v.burst_start[part, at] >= BURST_ROWS
+    excess = np.minimum(np.log(distance[part, at] / edge), limit * tail)
+    new = rows.counts[at] - v.burst_start[part, at] >= BURST_ROWS
     peak = v.burst_peak[part, at]
     more = ~new & (excess > peak)
     bursts = np.where(new, np.minimum(bursts + 1.0, MOST_BURSTS), bursts)
     change = np.where(new, excess - tail, np.where(more, excess - peak, 0.0)) / bursts
-    v.tail[part, at] = np.maximum(tail + change, LEAST_TAIL)
+    least = LEAST_TAIL + light[part, at] * (BELL_TAIL - LEAST_TAIL)
+    v.tail[part, at] = np.maximum(tail + change, least)
     v.bursts[part, at] = bursts
     v.burst_peak[part, at] = np.where(new | more, excess, peak)
-    v.burst_start[part, at] = np.where(new, n[at], v.burst_start[part, at])
+    v.burst_start[part, at] = np.where(new, rows.counts[at], v.burst_start[part, at])
