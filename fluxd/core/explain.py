@@ -33,7 +33,7 @@ def number(value: float, width: float = math.nan) -> str:
         return f"{int(value):,}"
     digits = LEAST_DIGITS
     if width > 0.0:
-        digits += max(0, math.ceil(math.log10(max(size / width, 1.0))) - 0)
+        digits += max(0, math.ceil(math.log10(max(size / width, 1.0))))
     digits = min(digits, MOST_DIGITS)
     if not PLAIN_FROM <= size < PLAIN_TO:
         return f"{value:.{digits - 1}e}"

@@ -29,7 +29,7 @@ from fluxd.web.services import Services
 
 log = logging.getLogger(__name__)
 
-# A stop may take 10 s in all: 7 to answer what was accepted, the rest to save.
+# A stop may take 10 s in all: 5 to answer what was accepted, the rest to save.
 SAVE_S = 2.0
 
 # Decoded elements can't form cycles, and looking for some took 40 % of a loaded server's time: what

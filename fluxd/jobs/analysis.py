@@ -13,6 +13,7 @@ from fluxd.store.anomalies import write_anomalies
 from fluxd.store.datapoints import new_places, read_commits
 from fluxd.store.feed import Commit
 from fluxd.store.places import SERIES_BITS, SERIES_MASK
+from fluxd.store.rows import unpack
 from fluxd.store.states import SLICE, read_states, states_seq
 
 log = logging.getLogger(__name__)
@@ -172,12 +173,13 @@ def _arrays_of(commits: list[Commit]) -> tuple[Ints, Floats, Bools, Ints]:
     The same order as a replay from the table has; where a commit wrote a pair twice, its first
     value comes first, as the table of overwritten values keeps it.
     """
-    flats = [(flat, old, c.seq) for c in commits for flat, old in ((c.live, 0), (c.history, 1))]
-    sizes = [len(flat) // 2 for flat, _, _ in flats]
-    places = np.array([place for flat, _, _ in flats for place in flat[0::2]], np.int64)
-    values = np.array([value for flat, _, _ in flats for value in flat[1::2]], np.float64)
+    packs = [(part, old, c.seq) for c in commits for old, part in c.parts()]
+    parts = [unpack(part) for part, _, _ in packs]
+    sizes = [len(part) for part in parts]
+    places = np.array([place for part in parts for place in part], np.int64)
+    values = np.array([value for part in parts for value in part.values()], np.float64)
     values += 0.0  # -0.0 becomes 0.0, as SQLite stores it and a replay reads it
-    history = np.repeat([bool(old) for _, old, _ in flats], sizes)
-    seqs = np.repeat(np.array([seq for _, _, seq in flats], np.int64), sizes)
+    history = np.repeat([old for _, old, _ in packs], sizes)
+    seqs = np.repeat(np.array([seq for _, _, seq in packs], np.int64), sizes)
     order = np.lexsort((places, seqs))
     return places[order], values[order], history[order], seqs[order]

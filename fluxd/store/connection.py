@@ -48,6 +48,10 @@ def open_writer(path: Path, *, create: bool = False, vfs: str | None = None) -> 
         connection.pragma("journal_size_limit", 64 << 20)
         connection.pragma("cache_size", -16_384)
         connection.pragma("foreign_keys", 1)
+        if create and not connection.pragma("schema_version"):
+            # The page header that a power cut tore at the very first start made SQLite ignore the
+            # pragma above; in a store without tables this sets it, and costs nothing.
+            connection.execute("VACUUM")
     except apsw.Error as error:
         raise StoreError(f"{path} can't be opened: {error}") from error
     connection.transaction_mode = "IMMEDIATE"

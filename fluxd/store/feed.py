@@ -2,9 +2,10 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-# 2 million datapoints wait in about 150 MB. Beyond that they are read from the table again.
+# 2 million datapoints wait in about 60 MB. Beyond that they are read from the table again.
 MAX_ROWS = 2_000_000
 
 
@@ -12,18 +13,21 @@ MAX_ROWS = 2_000_000
 class Commit:
     """The datapoints of one commit, in the order in which they were written.
 
-    `time` (Unix s) is when it was received; `live` and `history` are flat: place, value, place, …
+    `time` (Unix s) is when it was received; `live` and `history` are packed (see `rows`).
     """
 
     seq: int
     time: int
-    live: list[float]
-    history: list[float]
+    rows: int
+    live: list[bytes]
+    history: list[bytes]
 
-    @property
-    def rows(self) -> int:
-        """The number of datapoints."""
-        return (len(self.live) + len(self.history)) // 2
+    def parts(self) -> Iterator[tuple[bool, bytes]]:
+        """Yield each request's part and whether it is history, in the order of writing."""
+        for part in self.live:
+            yield False, part
+        for part in self.history:
+            yield True, part
 
 
 class Feed:

@@ -29,18 +29,17 @@ class NewRow:
 
 @dataclass(slots=True)
 class Batch:
-    """The datapoints of one request; `live` and `history` are flat: place, value and so on."""
+    """The datapoints of one request: of known metrics packed (see `rows`), of new ones in `new`.
+
+    `history` are those that were sent with fill.
+    """
 
     key: Key
     now: int
-    live: list[float]
-    history: list[float] = field(default_factory=list)
+    rows: int
+    live: bytes = b""
+    history: bytes = b""
     new: list[NewRow] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        """The number of datapoints."""
-        return (len(self.live) + len(self.history)) // 2 + len(self.new)
 
 
 class Claim:

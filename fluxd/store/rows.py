@@ -1,32 +1,45 @@
-"""The statements that write datapoints into the recent tier."""
+"""Datapoints on their way into the recent tier: packed as the members of a JSON object.
 
-import functools
+A whole commit is one parameter of one statement, which SQLite reads without the GIL. Binding the
+numbers one by one takes as long, but holds the GIL and hands it over at every statement, while the
+web threads wait for it; and 500 datapoints are 13 kB in one piece instead of 1,000 objects that the
+writer's core has to fetch from another one's. Doubles come out bit-identical: the JSON has their
+shortest exact form, and SQLite reads that exactly (2 million random ones compared).
+"""
+
+from collections.abc import Mapping, Sequence
 
 import apsw
+import msgspec
 
-# A thousand rows a statement are no faster than 512; powers of two bound the prepared statements
-# to ten. One statement for many rows matters: executemany takes and gives the GIL at every row.
-LARGEST = 512
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[int, float]).decode
+
+_INSERT = """
+INSERT INTO recent (place, value, seq, history)
+SELECT CAST(key AS INTEGER), atom, ?2, ?3 FROM json_each(?1) WHERE true
+ON CONFLICT (place) DO UPDATE SET value = excluded.value
+"""
 
 
-@functools.cache
-def _insert(rows: int) -> str:
-    values = ",".join(f"(?{2 * row + 3},?{2 * row + 4},?1,?2)" for row in range(rows))
-    return (
-        f"INSERT INTO recent (place, value, seq, history) VALUES {values}"
-        " ON CONFLICT (place) DO UPDATE SET value = excluded.value"
-    )
+def pack(datapoints: Mapping[int, float]) -> bytes:
+    """Return values by place as `"place":value,…`, without the braces; empty for none.
+
+    >>> pack({912680550400000001: 1.5})
+    b'"912680550400000001":1.5'
+    """
+    return _encode(datapoints)[1:-1]
+
+
+def unpack(packed: bytes) -> dict[int, float]:
+    """Return what `pack` was given."""
+    return _decode(b"{%b}" % packed)
 
 
 def write_rows(
-    connection: apsw.Connection, flat: list[float], *, seq: int, history: bool = False
+    connection: apsw.Connection, packed: Sequence[bytes], *, seq: int, history: bool = False
 ) -> None:
-    """Write datapoints given flat (place, value, …); of the same place the last one stands."""
-    head: list[float] = [seq, int(history)]
-    start, size = 0, LARGEST
-    while start < len(flat):
-        while size > (len(flat) - start) // 2:
-            size //= 2
-        stop = start + 2 * size
-        connection.execute(_insert(size), head + flat[start:stop])
-        start = stop
+    """Write packed datapoints in their order; of the same place the last one stands."""
+    if packed:
+        text = (b"{%b}" % b",".join(packed)).decode()
+        connection.execute(_INSERT, (text, seq, int(history)))

@@ -15,7 +15,7 @@ from fluxd.store.faults import FaultLog
 from fluxd.store.feed import Commit, Feed
 from fluxd.store.handover import Batch, Submission, Task
 from fluxd.store.places import MAX_SERIES, place_of
-from fluxd.store.rows import write_rows
+from fluxd.store.rows import pack, write_rows
 
 log = logging.getLogger(__name__)
 
@@ -184,17 +184,17 @@ class Writer:
         # Requests come in no order, but rows that come in the table's order are appended to its
         # last page, not put between others: that splits pages.
         group.sort(key=_first_place)
-        live: list[float] = []
-        history: list[float] = []
+        live = [submission.batch.live for submission in group if submission.batch.live]
+        history = [submission.batch.history for submission in group if submission.batch.history]
+        rows = 0
         created: Created = {}
         try:
             with self._connection:
                 self._reserve(seq)
                 for submission in group:
-                    live += submission.batch.live
-                    history += submission.batch.history
                     if submission.batch.new:
                         self._place_new(submission, created, live, history)
+                    rows += submission.batch.rows - len(submission.rejected)
                 for row in created.values():
                     self._connection.execute("INSERT INTO series VALUES (?, ?, ?, ?)", row)
                 write_rows(self._connection, live, seq=seq)
@@ -207,12 +207,12 @@ class Writer:
             return
         self._seq = seq
         self._catalog.add(created.values())
-        self._feed.put(Commit(seq, group[0].batch.now, live, history))
+        self._feed.put(Commit(seq, group[0].batch.now, rows, live, history))
         for submission in group:
             submission.finish()
         self.faults.clear()
         self.commits += 1
-        self.datapoints += (len(live) + len(history)) // 2
+        self.datapoints += rows
 
     def _reserve(self, seq: int) -> None:
         if seq > self._reserved:
@@ -224,10 +224,12 @@ class Writer:
             )
 
     def _place_new(
-        self, submission: Submission, created: Created, live: list[float], history: list[float]
+        self, submission: Submission, created: Created, live: list[bytes], history: list[bytes]
     ) -> None:
         """Give the request's new metrics ids while its key's quota lasts, in array order."""
         key, now = submission.batch.key, submission.batch.now
+        new: dict[int, float] = {}
+        old: dict[int, float] = {}
         owned = self._catalog.owned(key.id) + sum(row[2] == key.id for row in created.values())
         for row in submission.batch.new:
             series = self._catalog.id_of(row.name)
@@ -242,8 +244,9 @@ class Writer:
                     raise UnavailableError(f"the store holds its {MAX_SERIES:,} metrics")
                 created[row.name] = (series, row.name, key.id, now)
                 owned += 1
-            flat = history if row.history else live
-            flat += (place_of(row.timestamp, series), row.value)
+            (old if row.history else new)[place_of(row.timestamp, series)] = row.value
+        live += [pack(new)] if new else []
+        history += [pack(old)] if old else []
 
     def _notice_changes(self) -> None:
         """Reload what another process may have changed: `data_version` moves when one commits."""
@@ -263,9 +266,8 @@ def _probe(connection: apsw.Connection) -> None:
     )
 
 
-def _first_place(submission: Submission) -> float:
-    live = submission.batch.live
-    return live[0] if live else 0
+def _first_place(submission: Submission) -> bytes:
+    return submission.batch.live[:21]  # a place and its quotes; as text they sort all but always
 
 
 def _checkpoint(connection: apsw.Connection) -> None:

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 # buffered, on disk above 512 kB, of a body that should never have been sent.
 MAX_BODY_BYTES = 16 << 20
 
-# How long a stop waits for requests that were accepted; systemd allows 15 s, we promise 10.
-DRAIN_S = 7.0
+# How long a stop waits for requests that were accepted: of the 10 s in all, the rest is for saving.
+DRAIN_S = 5.0
 
 
 class JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types

@@ -46,18 +46,20 @@ class Sender:
 class Fleet:
     """Metrics in blocks, one POST each: noisy daily waves, now and then with a spike."""
 
-    def __init__(self, metrics: int, *, spikes: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, metrics: int, *, name: str = "fleet", spikes: float = 0.0, seed: int = 1
+    ) -> None:
         self.metrics = metrics
         self._spikes = spikes
         self._seed = seed
         starts = range(0, metrics, PER_POST)
         self.sizes = [min(PER_POST, metrics - start) for start in starts]
-        self.names = [f"fleet.host-{i // 10:06}.load-{i % 10}" for i in range(metrics)]
+        self.names = [f"{name}.host-{i // 10:06}.load-{i % 10}" for i in range(metrics)]
         # Datapoint by datapoint, for the % operator: bodies must cost the client little.
         self._elements = [
             ",".join(
-                f'{{"metric":"{name}","timestamp":TIME,"value":%.3fFILL}}'
-                for name in self.names[start : start + size]
+                f'{{"metric":"{metric}","timestamp":TIME,"value":%.3fFILL}}'
+                for metric in self.names[start : start + size]
             )
             for start, size in zip(starts, self.sizes, strict=True)
         ]
@@ -119,9 +121,9 @@ def failed_jobs(seen: dict[str, float]) -> int:
     return int(sum(n for name, n in seen.items() if name.startswith("fluxd_job_failures_total")))
 
 
-def complaints(daemon: Daemon) -> list[str]:
-    """Return the warnings and errors that the daemon has logged."""
-    return [line for line in daemon.said().splitlines() if re.search("WARN|ERROR|CRITICAL", line)]
+def complaints(log: str) -> list[str]:
+    """Return the warnings and errors in a daemon's log."""
+    return [line for line in log.splitlines() if re.search(" (WARNING|ERROR|CRITICAL) ", line)]
 
 
 def await_analysed(daemon: Daemon, count: int, *, patience_s: float) -> float:

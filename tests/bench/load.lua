@@ -15,7 +15,7 @@ local function pieces(format, key, first, count, variant)
       out[#out + 1] = head .. string.format('{"metric":"load.host-%05d.cpu.user","timestamp":', i)
       tail = ',"value":' .. value .. '},'
     else
-      out[#out + 1] = (tail or "") .. string.format("cpu,host=%05d user=%s ", i, value)
+      out[#out + 1] = (tail or "") .. string.format("load.host-%05d.cpu.user value=%s ", i, value)
       tail = "\n"
     end
   end

@@ -60,7 +60,7 @@ class InProcess:
             NewRow(position, name, timestamp, value, history=False)
             for position, (timestamp, value) in enumerate(datapoints)
         ]
-        self.store.writer.submit(Batch(key, int(self.now), [], new=rows))
+        self.store.writer.submit(Batch(key, int(self.now), len(rows), new=rows))
 
     def analyse(self) -> None:
         """Analyse all that is stored."""

@@ -18,15 +18,15 @@ EDGE_MEANS = (2.7, 3.0)  # the first edge in mean distances: bell-shaped, unknow
 RUN_ROWS, RUN_SHARE = 10.0, 0.1  # of the pace upwards: a long anomaly is not learnt within the hour
 ABSURD, LEAP = 1000.0, 10.0  # if so many edges off lasts RUN_ROWS, the edge leaps, tenfold a row
 
-FIRST_TAIL, LEAST_TAIL = 0.4, 0.25  # the least is about that of an exponential law
-BELL_TAIL = 0.12  # first and least index of bell-shaped distances
+FIRST_TAIL, LEAST_TAIL = 0.4, 0.27  # the least is about that of an exponential law
+BELL_TAIL = 0.13  # first and least index of bell-shaped distances
 PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
 EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 2.5, 10.0  # indices that one burst counts for at most
 
-BELL, NO_BELL = 1.7, 2.2  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
+BELL, NO_BELL = 1.75, 2.0  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
 BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail after so many rows
 FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
-SHAPE_LIMIT, SHAPE_ROWS = 8.0, 2000.0  # mean distances that one row counts for; memory
+SHAPE_LIMIT, SHAPE_ROWS = 6.0, 2000.0  # mean distances that one row counts for; memory
 SHAPE_YOUNG = 30  # rows before they are limited
 
 
@@ -89,9 +89,10 @@ def learn(v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows)
         live = rows.counts >= WARMUP
         beyond = (distance > np.maximum(v.edge, floor)) & live
         _learn_tail(v, distance, floor, light, rows, beyond)
-        np.copyto(v.edge, _edge(v, distance, floor, rows), where=live)
+        np.copyto(v.edge, _edge(v, distance, floor, rows, live), where=live)
     limited = np.minimum(distance, SHAPE_LIMIT * v.mean)
     rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), SHAPE_ROWS)
+    rate = np.where(v.run > RUN_ROWS, 0.0, rate)
     if rows.youngest < SHAPE_YOUNG:
         limited = np.where(rows.counts < SHAPE_YOUNG, distance, limited)
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
@@ -99,10 +100,11 @@ def learn(v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows)
     v.square += (limited * limited - v.square) * rate
 
 
-def _edge(v: Vitals, distance: Floats, floor: Floats, rows: Rows) -> Floats:
+def _edge(v: Vitals, distance: Floats, floor: Floats, rows: Rows, live: Bools) -> Floats:
     """Move by steps up and down whose balance is the quantile; quickly at first."""
     above = distance > v.edge
-    np.copyto(v.run, np.where(above, v.run + 1.0, 0.0))
+    # A metric in its warm-up must not change because a live one shares its batch.
+    np.copyto(v.run, np.where(above, v.run + 1.0, 0.0), where=live)
     rate = EDGE_ROWS / np.minimum(rows.n + 1.0, SLOWEST)
     up = np.minimum(rate, FASTEST) * (1.0 - EDGE_SHARE)
     lasting = v.run > RUN_ROWS
@@ -128,7 +130,8 @@ def _learn_tail(
     edge = np.maximum(np.maximum(v.edge[part, at], floor[at]), TINY)
     tail, bursts = v.tail[part, at], v.bursts[part, at]
     limit = LATE_LIMIT + (EARLY_LIMIT - LATE_LIMIT) * np.minimum(1.0, FEW_BURSTS / bursts)
-    excess = np.minimum(np.log(distance[part, at] / edge), limit * tail)
+    limit *= np.maximum(tail, LEAST_TAIL)
+    excess = np.minimum(np.log(distance[part, at] / edge), limit)
     new = rows.counts[at] - v.burst_start[part, at] >= BURST_ROWS
     peak = v.burst_peak[part, at]
     more = ~new & (excess > peak)

@@ -1,0 +1,241 @@
+"""A round of the power-cut test: write from several threads, cut, reopen, compare.
+
+Every value is used once, so a stored value tells which request wrote it. Each thread has metrics of
+its own, on which the outcome is known exactly: what was acknowledged is there, and of the request
+that was under way all or nothing. On the shared metrics the last writer isn't known, only that it's
+some thread's last.
+"""
+
+import contextlib
+import itertools
+import random
+import threading
+from dataclasses import dataclass, field
+
+import apsw
+from store.disk import Disk
+from store.posting import NOW, Stored, memory_folder, new_key, post
+
+from fluxd.core.errors import StoreError, UnavailableError
+from fluxd.store import Store, open_store
+from fluxd.store.connection import FILE_NAME
+from fluxd.store.handover import Task
+
+THREADS = 3
+
+Pair = tuple[str, int]
+
+_values = itertools.count(1)
+
+
+@dataclass
+class Outcome:
+    """What a round found; `faults` is empty in a sound store."""
+
+    phase: str = "open"  # what went on when the power was cut
+    acknowledged: int = 0
+    lost: int = 0
+    torn: int = 0
+    invented: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Sender:
+    """A thread's requests; at most the last of them wasn't acknowledged."""
+
+    acknowledged: list[Stored] = field(default_factory=list)
+    under_way: Stored | None = None
+
+
+@dataclass
+class Found:
+    """A store after a cut."""
+
+    files: dict[str, bytes]
+    rows: Stored
+
+
+def play(
+    rng: random.Random, before: Found, *, synchronous: str | None = None
+) -> tuple[Outcome, Found]:
+    """Play one round on the disk that an earlier one has left.
+
+    `synchronous` is set in place of what the store itself chooses.
+    """
+    outcome = Outcome()
+    senders = [Sender() for _ in range(THREADS)]
+    with memory_folder() as folder, Disk(folder, rng, before.files) as disk:
+        if rng.random() < 0.15:
+            disk.cut_at = rng.randint(1, 90)
+        # apsw.IOError: what a VFS written in Python raises comes out of closing a connection too.
+        with contextlib.suppress(StoreError, UnavailableError, apsw.IOError):
+            store = open_store(folder / FILE_NAME, create=True, vfs=disk.name)
+            try:
+                _work(rng, store, disk, senders, outcome, synchronous)
+            finally:
+                _close(store)
+        image = disk.cut()
+    found = reopen(image, outcome)
+    _judge(before.rows, senders, found.rows, outcome)
+    return outcome, found
+
+
+def _work(
+    rng: random.Random,
+    store: Store,
+    disk: Disk,
+    senders: list[Sender],
+    outcome: Outcome,
+    synchronous: str | None,
+) -> None:
+    if synchronous is not None:
+        _set_synchronous(store, synchronous)
+    if not len(store.keys):
+        new_key(store, "agent")
+    outcome.phase = "idle"
+    if disk.cut_at is None and rng.random() < 0.9:
+        disk.cut_at = disk.operations + rng.randint(1, 120)
+    threads = [
+        threading.Thread(target=_send, args=(store, n, sender, random.Random(rng.random())))
+        for n, sender in enumerate(senders)
+    ]
+    for thread in threads:
+        thread.start()
+    with contextlib.suppress(apsw.Error, UnavailableError):
+        while any(thread.is_alive() for thread in threads):
+            threads[0].join(rng.choice([0.0, 0.001, 0.003]))
+            store.checkpoint()
+            if rng.random() < 0.5:
+                store.writer.checkpoint()
+    for thread in threads:
+        thread.join()
+    if disk.image is not None:
+        outcome.phase = "writing"
+    elif rng.random() < 0.5:
+        disk.cut()
+    else:
+        outcome.phase = "closing"
+
+
+def _send(store: Store, number: int, sender: Sender, rng: random.Random) -> None:
+    """Send requests one after the other, until one isn't acknowledged."""
+    for _ in range(rng.randint(1, 6)):
+        rows = _request(rng, number)
+        sender.under_way = rows
+        try:
+            post(store, [(*pair, value, rng.random() < 0.2) for pair, value in rows.items()])
+        except UnavailableError:
+            return
+        sender.acknowledged.append(rows)
+        sender.under_way = None
+
+
+def _request(rng: random.Random, number: int) -> Stored:
+    """Return datapoints of own and shared metrics, at least one own."""
+    rows: Stored = {}
+    for n in range(rng.choice([1, 3, 20, 200])):
+        owner = "shared" if n and rng.random() < 0.2 else f"own{number}"
+        pair = (f"{owner}.metric{rng.randrange(12)}", NOW + rng.randrange(30))
+        rows[pair] = float(next(_values))
+    return rows
+
+
+def _set_synchronous(store: Store, mode: str) -> None:
+    # A task outside a transaction: within one SQLite ignores the pragma.
+    store.writer._hand_over(Task(lambda c: c.pragma("synchronous", mode), bare=True))
+    store._checkpointer.pragma("synchronous", mode)
+
+
+def _close(store: Store) -> None:
+    with contextlib.suppress(apsw.Error):
+        store.close()
+    with contextlib.suppress(apsw.Error):
+        store._checkpointer.close()
+
+
+def reopen(image: dict[str, bytes], outcome: Outcome) -> Found:
+    """Open what the cut has left as the daemon would at its next start; read all of it."""
+    with memory_folder() as folder:
+        path = folder / FILE_NAME
+        for name, content in image.items():
+            (folder / name).write_bytes(content)
+        try:
+            store = open_store(path, create=True)
+        except Exception as error:  # noqa: BLE001  # a damaged store may do anything
+            outcome.faults.append(f"unreadable: {error}")
+            return Found({}, {})
+        try:
+            rows = _read(store, outcome)
+        except (apsw.Error, UnavailableError) as error:
+            outcome.faults.append(f"unreadable: {error}")
+            return Found({}, {})
+        finally:
+            _close(store)
+        return Found({path.name: path.read_bytes()}, rows)
+
+
+def _read(store: Store, outcome: Outcome) -> Stored:
+    with store.read() as reader:
+        integrity = reader.execute("PRAGMA integrity_check").fetchall()
+        orphans = reader.execute("PRAGMA foreign_key_check").fetchall()
+        rows = reader.execute("SELECT metric, timestamp, value FROM datapoints_recent").fetchall()
+        count, last = reader.execute("SELECT count(*), max(seq) FROM recent").fetchone()
+        vacuum = reader.pragma("auto_vacuum")
+    if integrity != [("ok",)]:
+        outcome.faults.append(f"integrity_check: {integrity[:3]}")
+    if orphans or count != len(rows):
+        outcome.faults.append(f"{count} datapoints, {len(rows)} with a metric")
+    if last is not None and last > store.feed._last_seq:
+        outcome.faults.append("a commit number may be given twice")
+    if vacuum != 2:
+        outcome.faults.append(f"auto_vacuum is {vacuum}")
+    return {(metric, timestamp): value for metric, timestamp, value in rows}
+
+
+def _judge(before: Stored, senders: list[Sender], found: Stored, outcome: Outcome) -> None:
+    outcome.acknowledged = sum(len(rows) for sender in senders for rows in sender.acknowledged)
+    last: dict[Pair, set[float]] = {}  # of shared metrics, by thread
+    for number, sender in enumerate(senders):
+        own = f"own{number}."
+        written = [_of(own, before), *(_of(own, rows) for rows in sender.acknowledged)]
+        surely = _after(written)
+        perhaps = _after([*written, _of(own, sender.under_way or {})])
+        actual = _of(own, found)
+        if actual not in (surely, perhaps):
+            _describe(surely, perhaps, actual, outcome)
+        carried_out = list(sender.acknowledged)
+        if sender.under_way is not None and actual == perhaps:
+            carried_out.append(sender.under_way)
+        for pair, value in _of("shared.", _after(carried_out)).items():
+            last.setdefault(pair, set()).add(value)
+    for pair, value in _of("shared.", before).items():
+        last.setdefault(pair, {value})
+    actual = _of("shared.", found)
+    wrong = [pair for pair, values in last.items() if actual.get(pair) not in values]
+    outcome.lost += len(wrong)
+    invented = [pair for pair in actual if pair not in last]
+    outcome.invented += len(invented)
+    if wrong or invented:
+        outcome.faults.append(f"shared metrics: lost {wrong[:3]}, invented {invented[:3]}")
+
+
+def _of(owner: str, rows: Stored) -> Stored:
+    return {pair: value for pair, value in rows.items() if pair[0].startswith(owner)}
+
+
+def _after(requests: list[Stored]) -> Stored:
+    rows: Stored = {}
+    for request in requests:
+        rows |= request
+    return rows
+
+
+def _describe(surely: Stored, perhaps: Stored, actual: Stored, outcome: Outcome) -> None:
+    """Count what is wrong with a thread's own metrics."""
+    lost = [p for p, v in surely.items() if actual.get(p) not in (v, perhaps[p])]
+    invented = [p for p in actual if p not in perhaps]
+    outcome.lost += len(lost)
+    outcome.invented += len(invented)
+    outcome.torn += not lost and not invented
+    outcome.faults.append(f"lost {lost[:3]}, invented {invented[:3]}, or torn")

@@ -1,0 +1,43 @@
+import itertools
+import threading
+
+import pytest
+from store.posting import NOW, post, stored
+
+import fluxd.store.store as store_module
+from fluxd.store import Store
+
+LIMIT = 256 << 10
+
+
+def test_the_log_begins_anew_while_commits_go_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "WAL_RESET_BYTES", LIMIT)
+    stop = threading.Event()
+    sent = itertools.count()
+
+    def send() -> None:
+        while not stop.is_set():
+            at = NOW + 300 * next(sent)
+            post(store, [("a", at + n, n / 7) for n in range(300)])
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    largest = shrunk = 0
+    while shrunk < 3:
+        before = store.writer.datapoints
+        store.checkpoint()
+        with store.read() as reader:
+            (pages,) = reader.execute("PRAGMA page_count").fetchone()
+        # The file keeps its length when the log begins anew, so it falls behind the store's.
+        largest = max(largest, store.log_bytes)
+        if pages * 4096 > 2 * (shrunk + 1) * max(largest, LIMIT):
+            shrunk += 1
+        assert before <= store.writer.datapoints
+        assert pages < 50_000, f"the log grew to {largest} bytes beside {pages} pages"
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(stored(store)) == store.writer.datapoints
