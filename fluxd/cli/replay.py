@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.scores:
         _print_scores(series, verdicts)
     else:
-        _print_anomalies(found, series)
+        _print_anomalies(found, series, verdicts)
     return 0
 
 
@@ -69,11 +69,14 @@ def _read(file: str) -> SeriesFile:
         raise FluxdError(f"{file} can't be read: {error}") from error
 
 
-def _print_anomalies(found: list[Anomaly], series: SeriesFile) -> None:
+def _print_anomalies(found: list[Anomaly], series: SeriesFile, verdicts: Verdicts) -> None:
     for anomaly in found:
         ended = _clock(anomaly.ended) if anomaly.ended is not None else "not over"
         print(f"{_clock(anomaly.started)} to {ended}  {anomaly.kind}, score {anomaly.score:.2f}")
         print(f"    {anomaly.explanation}")
+    late = len(series.timestamps) - int(verdicts.analysed.sum())
+    if late:
+        print(f"{late} datapoints were not analysed: not newer than those before them")
     days = (max(series.timestamps) - min(series.timestamps)) / 86_400
     print(
         f"{len(found)} anomal{'y' if len(found) == 1 else 'ies'} in {len(series.timestamps):,} "

@@ -86,9 +86,7 @@ class Knowledge:
         if slot >= len(self.bank):
             return MetricStatus(None, 0, None, None, "learning", None, progress_text(0, None, now))
         count = int(self.bank.counts[slot])
-        interval: float | None = float(self.bank.intervals[slot])
-        if interval is not None and not np.isfinite(interval):
-            interval = None
+        interval = self.bank.interval(slot)
         ready_in = None
         if count < WARMUP and interval is not None:
             # Relative to the last datapoint: the verdict comes with the hundredth.

@@ -1,5 +1,6 @@
 """The daemon: the one place that knows all parts, puts them together and takes them apart."""
 
+import errno
 import faulthandler
 import gc
 import logging
@@ -96,15 +97,16 @@ class Daemon:
                 create_app(self.services), listen.host, listen.port, threads=config.server.threads
             )
         except OSError as error:
+            held = "stop the program that does, or " if error.errno == errno.EADDRINUSE else ""
             raise ConfigError(
-                f"can't listen on {listen}: {error.strerror or error}. Stop the program that does, "
-                "or choose another address with --listen"
+                f"can't listen on {listen}: {error.strerror or error}; "
+                f"{held}choose another address with --listen"
             ) from error
 
     def run(self, data: Path) -> None:
         """Serve until a signal, then stop in order: requests, analysis, state, store."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.server.stop())
+            signal.signal(number, lambda *_: self._stop())
         first = welcome.create_first_keys(self.store, int(time.time()))
         self.scheduler.start()
         self.notifier.ready(f"listening on {self.server.address}")
@@ -121,6 +123,10 @@ class Daemon:
         self._save()
         log.info("stopped")
 
+    def _stop(self) -> None:
+        self.store.writer.hurry()
+        self.server.stop()
+
     def _ping(self, now: int) -> None:
         """Ping systemd's watchdog while the store answers; that this is called shows the tick.
 
@@ -134,6 +140,11 @@ class Daemon:
 
     def _save(self) -> None:
         """Save what only memory holds; what can't be saved is replayed or lost as after a crash."""
+        if self.store.writer.faults.present is not None:
+            log.warning(
+                "the store can't be written; what is not saved is replayed at the next start"
+            )
+            return
         end = time.monotonic() + SAVE_S
         now = int(time.time())
         try:

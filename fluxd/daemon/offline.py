@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fluxd.daemon.paths import become_owner, data_directory
-from fluxd.store.connection import FILE_NAME, Connection, open_reader, open_writer
+from fluxd.store.connection import FILE_NAME, Connection, open_reader, open_writer, transaction
+from fluxd.store.faults import explained
 
 
 @contextlib.contextmanager
@@ -18,9 +19,9 @@ def open_offline(data: Path | None, *, write: bool = False) -> Iterator[Connecti
     """
     path = data_directory(data, dict(os.environ)) / FILE_NAME
     become_owner(path)
-    connection = open_writer(path) if write else open_reader(path)
-    try:
-        with connection:
-            yield connection
-    finally:
-        connection.close()
+    with (
+        explained(path),
+        contextlib.closing(open_writer(path) if write else open_reader(path)) as connection,
+        transaction(connection, "IMMEDIATE" if write else "DEFERRED"),
+    ):
+        yield connection

@@ -28,12 +28,16 @@ def read_series(lines: Iterable[str]) -> SeriesFile:
     A first row that has no timestamp is a header. Columns beyond the second are ignored.
     """
     series = SeriesFile()
-    for row in (reader := csv.reader(lines)):
-        if not row or not "".join(row).strip():
-            continue
+    reader = csv.reader(lines)
+    while True:
         try:
+            row = next(reader, None)
+            if row is None:
+                return series
+            if not "".join(row).strip():
+                continue
             timestamp, value = _datapoint(row)
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             if series.timestamps or series.skipped or reader.line_num > 1:
                 series.skipped += 1
                 if len(series.faults) < MAX_FAULTS:
@@ -41,7 +45,6 @@ def read_series(lines: Iterable[str]) -> SeriesFile:
             continue
         series.timestamps.append(timestamp)
         series.values.append(value)
-    return series
 
 
 def _datapoint(row: list[str]) -> tuple[int, float]:

@@ -75,13 +75,16 @@ def _is_empty(value: object) -> bool:
 
 
 def _asks(members: Mapping[str, object], name: str) -> bool:
-    """Whether a query is made: any value makes it but null, `false` and "false".
+    """Whether a query is made: by any value, but null, `false` and "false" beside datapoints.
 
     The contract writes `{"status": …}`, any value; a sender that fills in every member and writes
     `false` or null wants its datapoints stored, and an "ok" would lose them in silence.
     """
-    value = members.get(name)
-    return value is not None and value is not False and value != "false"
+    if name not in members:
+        return False
+    value = members[name]
+    meant = value is not None and value is not False and value != "false"
+    return meant or not ("metric" in members or members.get("metrics"))
 
 
 def _read_members(

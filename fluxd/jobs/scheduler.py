@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fluxd.core.errors import FluxdError
 from fluxd.core.reports import JobReport
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,9 @@ class Scheduler:
         except Exception as error:
             report.failures += 1
             described = f"{type(error).__name__}: {error}"
-            if report.last_error != described:
+            if report.last_error != described and isinstance(error, FluxdError):
+                log.warning("job %s: %s; it is tried again", job.name, error)
+            elif report.last_error != described:
                 log.exception("job %s failed, it is tried again", job.name)
             report.last_error = described
             return False

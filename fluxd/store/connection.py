@@ -1,7 +1,9 @@
 """How the store's one file is opened, for the writer and for readers."""
 
+import contextlib
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,6 @@ def open_writer(path: Path, *, create: bool = False, vfs: str | None = None) -> 
             connection.execute("VACUUM")
     except apsw.Error as error:
         raise StoreError(f"{path} can't be opened: {error}") from error
-    connection.transaction_mode = "IMMEDIATE"
     _register(connection)
     return connection
 
@@ -70,6 +71,23 @@ def open_reader(path: Path) -> apsw.Connection:
     connection.pragma("cache_size", -4_096)
     _register(connection)
     return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: apsw.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Commit at the end, or roll back on an exception.
+
+    In place of apsw's own `with connection`, which keeps the GIL while SQLite waits for another
+    process's lock (3 s) or for the disk: every thread of the daemon stood still meanwhile.
+    """
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some failures have rolled back by themselves
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _register(connection: apsw.Connection) -> None:

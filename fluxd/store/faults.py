@@ -1,10 +1,13 @@
 """What a sender is told when SQLite fails: the reason and its mend, once in the log too."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import apsw
 
-from fluxd.core.errors import UnavailableError
+from fluxd.core.errors import StoreError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +24,18 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (apsw.IOError, "the disk failed: see the daemon's log"),
     (apsw.CantOpenError, "the store's files can't be opened: check the data directory"),
 )
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a StoreError that a person can act on."""
+    try:
+        yield
+    except (apsw.SQLError, apsw.NotADBError) as error:
+        raise StoreError(f"{path} is no store of fluxd's ({error})") from error
+    except apsw.Error as error:
+        reason = next((text for kind, text in _REASONS if isinstance(error, kind)), str(error))
+        raise StoreError(f"{path}: {reason}") from error
 
 
 class FaultLog:

@@ -12,6 +12,7 @@ import apsw
 from fluxd.core.errors import NotFoundError, StoreError
 from fluxd.core.keys import Key, Scope
 from fluxd.core.names import is_prefix
+from fluxd.store.places import MAX_SERIES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -78,8 +79,8 @@ def add_key(
             f"invalid prefix {prefix!r}: use dotted parts of A-Z a-z 0-9 + - % _ / = : "
             "and at most 510 characters"
         )
-    if quota is not None and quota < 0:
-        raise StoreError(f"invalid quota {quota}: give the number of metrics, 0 or more")
+    if quota is not None and not 0 <= quota <= MAX_SERIES:
+        raise StoreError(f"invalid quota {quota}: give the number of metrics, 0 to {MAX_SERIES}")
     secret = secrets.token_urlsafe(24)
     try:
         connection.execute(

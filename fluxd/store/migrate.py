@@ -7,6 +7,7 @@ import apsw
 
 import fluxd
 from fluxd.core.errors import StoreError
+from fluxd.store.connection import transaction
 
 
 def migrations() -> dict[int, str]:
@@ -37,7 +38,7 @@ def migrate(connection: apsw.Connection, path: Path) -> None:
     if 0 < version < newest:
         _copy(connection, path.with_name(f"{path.name}.before-{newest}"))
     for number in range(version + 1, newest + 1):
-        with connection:
+        with transaction(connection):
             connection.execute(steps[number])
             connection.pragma("user_version", number)
             connection.execute(

@@ -9,7 +9,7 @@ import apsw
 
 from fluxd.core.errors import StoreError, UnavailableError
 from fluxd.store.catalog import Catalog
-from fluxd.store.connection import open_reader, open_writer
+from fluxd.store.connection import open_reader, open_writer, transaction
 from fluxd.store.feed import Feed
 from fluxd.store.ingestion_tests import IngestionTests
 from fluxd.store.keys import KeyRing
@@ -51,7 +51,7 @@ class Store:
         except IndexError:
             reader = self._open_reader()
         try:
-            with reader:
+            with transaction(reader, "DEFERRED"):
                 yield reader
         except apsw.Error as error:
             reader.close()

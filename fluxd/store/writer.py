@@ -11,6 +11,7 @@ import apsw
 
 from fluxd.core.errors import UnavailableError
 from fluxd.store.catalog import Catalog
+from fluxd.store.connection import BUSY_MS, transaction
 from fluxd.store.faults import FaultLog
 from fluxd.store.feed import Commit, Feed
 from fluxd.store.handover import Batch, Submission, Task
@@ -25,6 +26,10 @@ T = TypeVar("T")
 # lock (3 s) both stay under the 10 s that the contract gives a 503.
 PATIENCE_S = 4.0
 COMMIT_S = 5.0
+
+# While the last transaction has failed, or a stop is due, the lock is waited for no longer than
+# this: those who wait behind would wait for each before them.
+BRIEF_MS = 200
 
 # Datapoints in one commit: about 50 ms of inserting, so that nobody waits long for the others.
 GROUP_ROWS = 50_000
@@ -61,6 +66,8 @@ class Writer:
         self._queue: queue.SimpleQueue[Submission | Task[Any] | None] = queue.SimpleQueue()
         self._claims = threading.Lock()
         self._closed = False
+        self._hurry = False
+        self._busy_ms = BUSY_MS
         self._seq = self._reserved = first_seq
         self._data_version = connection.pragma("data_version")
         self.faults = FaultLog()
@@ -102,6 +109,10 @@ class Writer:
         self._queue.put(work)
         work.await_turn(self._claims, patience_s=PATIENCE_S, commit_s=COMMIT_S)
 
+    def hurry(self) -> None:
+        """Wait no longer than BRIEF_MS for the lock from now on: the daemon is stopping."""
+        self._hurry = True
+
     def close(self) -> None:
         """Finish what was handed over, then end the thread and close the connection."""
         self._closed = True
@@ -141,12 +152,13 @@ class Writer:
             self._do(waiting)
         except Exception as error:
             log.exception("the writer failed, it goes on")
-            answer = self.faults.translate(error)
+            told = self.faults.translate(error).message
             for work in waiting:
                 if work.claimed and not work.finished:
-                    work.finish(answer)
+                    work.finish(UnavailableError(told))
 
     def _do(self, waiting: list[Submission | Task[Any]]) -> None:
+        self._set_patience()
         group: list[Submission] = []
         rows = 0
         for work in waiting:
@@ -154,11 +166,13 @@ class Writer:
                 continue
             if isinstance(work, Task):
                 self._run_task(work)
+                self._set_patience()
                 continue
             group.append(work)
             rows += work.batch.rows
             if rows >= GROUP_ROWS:
                 self._commit(group)
+                self._set_patience()
                 group, rows = [], 0
         if group:
             self._commit(group)
@@ -166,7 +180,7 @@ class Writer:
     def _run_task(self, task: Task[Any]) -> None:
         written = self._connection.total_changes()
         try:
-            with contextlib.nullcontext() if task.bare else self._connection:
+            with contextlib.nullcontext() if task.bare else transaction(self._connection):
                 task.result = task.function(self._connection)
         except apsw.ConstraintError as error:
             task.finish(error)
@@ -189,7 +203,7 @@ class Writer:
         rows = 0
         created: Created = {}
         try:
-            with self._connection:
+            with transaction(self._connection):
                 self._reserve(seq)
                 for submission in group:
                     if submission.batch.new:
@@ -201,9 +215,9 @@ class Writer:
                 write_rows(self._connection, history, seq=seq, history=True)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiting requests are told
             self._reserved = self._seq  # a reservation in this transaction was rolled back with it
-            answer = self.faults.translate(error)
+            told = self.faults.translate(error).message
             for submission in group:
-                submission.finish(answer)
+                submission.finish(UnavailableError(told))
             return
         self._seq = seq
         self._catalog.add(created.values())
@@ -213,6 +227,12 @@ class Writer:
         self.faults.clear()
         self.commits += 1
         self.datapoints += rows
+
+    def _set_patience(self) -> None:
+        wanted = BRIEF_MS if self._hurry or self.faults.present is not None else BUSY_MS
+        if wanted != self._busy_ms:
+            self._connection.set_busy_timeout(wanted)
+            self._busy_ms = wanted
 
     def _reserve(self, seq: int) -> None:
         if seq > self._reserved:

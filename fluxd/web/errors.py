@@ -4,12 +4,12 @@ Every error of every endpoint is `{"code": <the status>, "message": "<a sentence
 whatever the client says that it accepts; a bad element of a POST adds its `index`.
 """
 
+import json
 import logging
 import uuid
 from typing import Any
 
 import falcon
-import msgspec
 
 from fluxd.core.errors import (
     BadRequestError,
@@ -65,7 +65,7 @@ def write_error(
         body["index"] = index
     resp.status = status
     resp.content_type = falcon.MEDIA_JSON
-    resp.data = msgspec.json.encode(body)
+    resp.text = json.dumps(body)  # with a space behind : and , as the contract shows it
 
 
 def _answer_fluxd_error(

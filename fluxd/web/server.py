@@ -13,7 +13,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import build_http_date
+from waitress.utilities import BadRequest, build_http_date
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,14 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
     def execute(self) -> None:
         """Answer with `{"code", "message"}` and close."""
         error = self.request.error
-        message = f"{error.reason.lower()} - {error.body}" if error.body else error.reason.lower()
-        if error.code == 413:  # noqa: PLR2004
+        code, reason = error.code, error.reason
+        message = f"{reason.lower()} - {error.body}" if error.body else reason.lower()
+        if code == 413:  # noqa: PLR2004
             message = f"payload too large - more than {MAX_BODY_BYTES} bytes: do not resend"
-        body = json.dumps({"code": error.code, "message": message}).encode()
-        self.status = f"{error.code} {error.reason}"
+        elif code == 501:  # noqa: PLR2004  # an unknown Transfer-Encoding
+            code, reason = 400, "Bad Request"  # a sender would send the same again after a 5xx
+        body = json.dumps({"code": code, "message": message}).encode()
+        self.status = f"{code} {reason}"
         self.response_headers.append(("Content-Type", "application/json"))
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -52,8 +55,11 @@ class KeepAliveTask(WSGITask):  # type: ignore[misc]  # waitress has no types
 
     def build_response_header(self) -> bytes:
         """Return status line and headers."""
-        asked_to_close = self.request.headers.get("CONNECTION", "").lower() == "close"
-        if self.has_body or self.version != "1.1" or asked_to_close or self.close_on_finish:
+        tokens = self.request.headers.get("CONNECTION", "").lower().split(",")
+        asked_to_close = "close" in {token.strip() for token in tokens}
+        if asked_to_close:
+            self.set_close_on_finish()
+        if self.has_body or self.version != "1.1" or self.close_on_finish:
             return bytes(super().build_response_header())
         headers = [pair for pair in self.response_headers if pair[0].lower() != "content-length"]
         headers.append(("Date", build_http_date(self.start_time)))
@@ -66,6 +72,20 @@ class JsonChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
 
     task_class = KeepAliveTask
     error_task_class = JsonErrorTask
+
+    def received(self, data: bytes) -> bool:
+        """Read a part of a request; one that waitress's parser chokes on is a bad request too."""
+        try:
+            return bool(super().received(data))
+        except Exception:  # noqa: BLE001  # ValueError for a port or a length, and what else comes
+            request = self.parser_class(self.adj)
+            request.error = BadRequest("the request line or a header can't be read")
+            with self.requests_lock:
+                self.request = None
+                self.requests.append(request)
+                if len(self.requests) == 1:
+                    self.server.add_task(self)
+            return True
 
 
 class Workers:

@@ -9,6 +9,8 @@ from fluxd.core.knowledge import Knowledge
 from fluxd.core.reports import JobReport
 from fluxd.store import Store
 
+WRONG_KEY_LOG_S = 60
+
 
 class RequestCounts:
     """Requests to the ingestion endpoint by their answer's status, and elements by their fate."""
@@ -18,6 +20,14 @@ class RequestCounts:
         self.statuses: Counter[int] = Counter()
         self.accepted = 0
         self.over_quota = 0
+        self._told_of_wrong_key = float("-inf")
+
+    def may_tell_of_wrong_key(self, now: float) -> bool:
+        """Whether a wrong key may be logged now: once a minute, a fleet must not fill the log."""
+        if now - self._told_of_wrong_key < WRONG_KEY_LOG_S:
+            return False
+        self._told_of_wrong_key = now
+        return True
 
     def count(self, status: int, *, accepted: int = 0, over_quota: int = 0) -> None:
         """Count an answered request."""

@@ -62,6 +62,11 @@ class Bank:
         interval = Vitals(self._state.vitals[: len(self)].T).interval
         return np.where(interval > 0.0, interval, np.nan)
 
+    def interval(self, slot: int) -> float | None:
+        """Return one metric's usual spacing in seconds, None while unknown."""
+        interval = float(Vitals(self._state.vitals[slot : slot + 1].T).interval[0])
+        return interval if interval > 0.0 else None
+
     def grow(self, count: int) -> None:
         """Make slots 0 to count - 1 exist; never shrinks."""
         self._state.grow(count)
