@@ -28,7 +28,8 @@ class BadRequestError(FluxdError):
     """A request that can never be accepted as it is.
 
     `index` is the position of the offending element in `metrics`, `element` its JSON text (cut),
-    `key` the sender's key where it was identified before the fault was found.
+    `key` the sender's key where it was identified before the fault was found; `test` says that the
+    request asked to be checked only.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class BadRequestError(FluxdError):
         key: Key | None = None,
     ) -> None:
         super().__init__(message)
+        self.test = False
         self.index = index
         self.element = element
         self.key = key

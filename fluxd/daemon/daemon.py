@@ -47,10 +47,10 @@ def serve(data: Path, config: Config, environ: Mapping[str, str]) -> int:
     faulthandler.enable()  # the watchdog ends with SIGABRT: the log then shows every thread
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     create_data_directory(data)
-    with DataLock(data):
+    with DataLock(data) as lock:
         store = open_store(data / FILE_NAME, create=True)
         try:
-            Daemon(store, config, environ).run(data)
+            Daemon(store, lock, config, environ).run(data)
         finally:
             store.close()
     return 0
@@ -59,8 +59,11 @@ def serve(data: Path, config: Config, environ: Mapping[str, str]) -> int:
 class Daemon:
     """The parts of a running fluxd over an open store."""
 
-    def __init__(self, store: Store, config: Config, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, store: Store, lock: DataLock, config: Config, environ: Mapping[str, str]
+    ) -> None:
         self.store = store
+        self._lock = lock
         self.notifier = Notifier(environ)
         self._environ = environ
         self.analysis = Analysis(store)
@@ -70,7 +73,7 @@ class Daemon:
             self.analysis.step,
             [
                 Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
-                Job("probe", lambda _now: store.writer.probe(), 2.0),
+                Job("probe", lambda _now: self._probe(), 2.0),
                 Job("checkpoint", lambda _now: store.checkpoint(), 1.0),
                 Job("save summaries", self.summaries.save, 2.0),
                 Job("save states", self.states.save, 1.0),
@@ -122,6 +125,14 @@ class Daemon:
         self.scheduler.stop(SAVE_S)
         self._save()
         log.info("stopped")
+
+    def _probe(self) -> None:
+        """Look whether the files are still there, and whether a fault of the store is over."""
+        refusing = self.store.misplaced() or self._lock.misplaced()
+        if refusing is not None and refusing != self.store.writer.refusing:
+            log.error("%s", refusing)
+        self.store.writer.refusing = refusing
+        self.store.writer.probe()
 
     def _stop(self) -> None:
         self.store.writer.hurry()

@@ -42,6 +42,16 @@ class DataLock:
             raise StoreError(f"{self._path} can't be locked: {error.strerror}") from error
         return self
 
+    def misplaced(self) -> str | None:
+        """Say what is wrong where the file is no longer the one that is locked, else None."""
+        try:
+            there = self._path.stat().st_ino
+        except FileNotFoundError:
+            there = None
+        if there == os.fstat(self._descriptor).st_ino:
+            return None
+        return f"{self._path} was deleted or replaced, another fluxd could start: restart this one"
+
     def __exit__(
         self,
         kind: type[BaseException] | None,

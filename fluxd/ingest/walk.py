@@ -97,6 +97,7 @@ def _read_members(
         rows = _read_elements(elements, key, form.show, admission, listed=listed)
     except BadRequestError as error:
         error.key = key
+        error.test = is_true(members.get("test"))
         raise
     fills = [row.fill for row in rows]
     return Post(

@@ -1,6 +1,8 @@
 """Analysis: each committed datapoint once, in the order of commits, and its anomalies stored."""
 
 import logging
+from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,12 @@ log = logging.getLogger(__name__)
 # after about 100 ms.
 STEP_ROWS = 50_000
 
+# The detector works in rounds of one datapoint per metric, 0.3 ms each however few metrics there
+# are: a long history of one metric is cut, too.
+STEP_ROUNDS = 300
+
+Rows = tuple[Ints, Floats, Bools, Ints]  # places, values, history, seqs
+
 
 class Analysis:
     """Knowledge of all series, and how far the commits have been taken into it."""
@@ -35,6 +43,8 @@ class Analysis:
         self._store = store
         self._unwritten: list[Anomaly] = []
         self._uncounted: list[tuple[Ints, Ints]] = []  # places and seqs that came too late
+        self._pieces: deque[Rows] = deque()  # fetched, not yet learnt
+        self._fetched_seq = 0
         self._slice_seqs = np.zeros(0, np.int64)
         self._redo_upto: int | None = None
         self._behind_since: int | None = None
@@ -78,15 +88,25 @@ class Analysis:
         step tries that again before anything else.
         """
         self._settle()
-        commits = self._store.feed.take(STEP_ROWS) if self._redo_upto is None else []
-        if commits:
-            self._behind_since = commits[0].time
-            self._take(*_arrays_of(commits))
-            self.analysed_seq = commits[-1].seq
-        elif not self._redo(now):
+        if not self._pieces and not self._fetch(now):
             self._behind_since = None
             return False
+        if self._pieces:
+            self._learn(*self._pieces[0])
+            self._pieces.popleft()
+        if not self._pieces:
+            self.analysed_seq = self._fetched_seq
         self._settle()
+        return True
+
+    def _fetch(self, now: int) -> bool:
+        """Fetch the next commits, in pieces of a bounded cost; return whether there were any."""
+        commits = self._store.feed.take(STEP_ROWS) if self._redo_upto is None else []
+        if not commits:
+            return self._redo(now)
+        self._behind_since = commits[0].time
+        self._pieces.extend(_cut(_arrays_of(commits)))
+        self._fetched_seq = commits[-1].seq
         return True
 
     def lag_s(self, now: float) -> float:
@@ -104,7 +124,7 @@ class Analysis:
         with self._store.read() as reader:
             redo = next(read_commits(reader, self.analysed_seq, self._redo_upto), None)
         if redo is None:
-            self.analysed_seq = max(self.analysed_seq, self._redo_upto)
+            self._fetched_seq = max(self.analysed_seq, self._redo_upto)
             self._redo_upto = None
             self._slice_seqs = np.zeros(0, np.int64)
             return True
@@ -117,13 +137,11 @@ class Analysis:
             fresh = seqs > saved[slices]
             places, seqs = places[fresh], seqs[fresh]
             values, history = values[fresh], history[fresh]
-        self._take(places, values, history, seqs)
-        self.analysed_seq = redo.seqs[-1]
+        self._pieces.extend(_cut((places, values, history, seqs)))
+        self._fetched_seq = redo.seqs[-1]
         return True
 
-    def _take(self, places: Ints, values: Floats, history: Bools, seqs: Ints) -> None:
-        if len(places) == 0:
-            return
+    def _learn(self, places: Ints, values: Floats, history: Bools, seqs: Ints) -> None:
         slots, timestamps = places & SERIES_MASK, places >> SERIES_BITS
         self._grow(int(slots.max()) + 1)
         changed, done = self.knowledge.learn(slots, timestamps, values, history)
@@ -157,7 +175,8 @@ class Analysis:
     @property
     def settled(self) -> bool:
         """Whether all that was found is stored, so that the state may be saved."""
-        return not (self._unwritten or self._uncounted) and self._redo_upto is None
+        waiting = self._pieces or self._unwritten or self._uncounted
+        return not waiting and self._redo_upto is None
 
 
 def _blank() -> bytes:
@@ -167,7 +186,23 @@ def _blank() -> bytes:
     return knowledge.dump(0, SLICE)
 
 
-def _arrays_of(commits: list[Commit]) -> tuple[Ints, Floats, Bools, Ints]:
+def _cut(rows: Rows) -> Iterator[Rows]:
+    """Yield the rows in pieces with at most STEP_ROUNDS datapoints of any metric, in order."""
+    places = rows[0]
+    if len(places) == 0:
+        return
+    slots = places & SERIES_MASK
+    order = np.argsort(slots, kind="stable")
+    firsts = np.searchsorted(slots[order], slots[order])
+    piece = np.empty(len(places), np.int64)
+    piece[order] = (np.arange(len(places)) - firsts) // STEP_ROUNDS
+    for number in range(int(piece.max()) + 1):
+        inside = piece == number
+        places, values, history, seqs = (column[inside] for column in rows)
+        yield places, values, history, seqs
+
+
+def _arrays_of(commits: list[Commit]) -> Rows:
     """Return places, values, history and seqs, ordered by commit and within one by place.
 
     The same order as a replay from the table has; where a commit wrote a pair twice, its first

@@ -161,10 +161,15 @@ def save_ledgers(store: Store, now: int) -> None:
         except BaseException:
             store.rejections.mark_changed()
             raise
-    tests = store.ingestion_tests.take_changes(now)
-    if tests is not None:
+    changes = store.ingestion_tests.take_changes(now)
+    if changes is not None:
+        tests, rewrite = changes
         try:
-            store.writer.run(lambda connection: write_ingestion_tests(connection, tests))
+            store.writer.run(
+                lambda connection: write_ingestion_tests(
+                    connection, tests, now=now, rewrite=rewrite
+                )
+            )
         except BaseException:
             store.ingestion_tests.mark_changed()
             raise

@@ -19,8 +19,10 @@ Connection = apsw.Connection
 # SQLite before 3.51.3 can corrupt a WAL database when two connections write and checkpoint at once.
 OLDEST_SQLITE = 3_051_003
 
-# Longer than any of our own transactions, shorter than a sender's patience (503 within 10 s).
-BUSY_MS = 3_000
+# How long another process's write lock is waited for: longer than any transaction of our own
+# commands. The daemon's writer waits less, since the web threads wait with it.
+BUSY_MS = 5_000
+WRITER_BUSY_MS = 1_000
 
 
 def open_writer(path: Path, *, create: bool = False, vfs: str | None = None) -> apsw.Connection:

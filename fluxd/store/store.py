@@ -37,6 +37,7 @@ class Store:
         seq = reserved_seq(connection)
         self.feed = Feed(seq)
         self._readers: deque[apsw.Connection] = deque()
+        self._files: dict[Path, tuple[int, int]] = {}
         self._checkpointer = open_writer(path, vfs=vfs)
         self.writer = Writer(connection, self.catalog, self.feed, seq, self.keys.load)
 
@@ -77,10 +78,32 @@ class Store:
         if self.log_bytes > WAL_RESET_BYTES:
             self.writer.checkpoint()
 
+    def misplaced(self) -> str | None:
+        """Say what is wrong where the store's files are no longer those that are open, else None.
+
+        Whoever moves or deletes them under a running daemon would lose all that it acknowledges.
+        """
+        for path in (self.path, self._log):
+            try:
+                status = path.stat()
+                found = (status.st_dev, status.st_ino)
+            except FileNotFoundError:
+                found = None
+            known = self._files.get(path)
+            if known is None and found is not None:
+                self._files[path] = found
+            elif known != found:
+                return f"{path} was moved, deleted or replaced: put it back, or restart fluxd"
+        return None
+
+    @property
+    def _log(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-wal")
+
     @property
     def log_bytes(self) -> int:
         """The size of the write-ahead log."""
-        return _size(self.path.with_name(f"{self.path.name}-wal"))
+        return _size(self._log)
 
     @property
     def bytes(self) -> int:

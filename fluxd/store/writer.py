@@ -11,7 +11,7 @@ import apsw
 
 from fluxd.core.errors import UnavailableError
 from fluxd.store.catalog import Catalog
-from fluxd.store.connection import BUSY_MS, transaction
+from fluxd.store.connection import WRITER_BUSY_MS, transaction
 from fluxd.store.faults import FaultLog
 from fluxd.store.feed import Commit, Feed
 from fluxd.store.handover import Batch, Submission, Task
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# How long a request waits for its turn, and then for its commit. With SQLite's own wait for the
-# lock (3 s) both stay under the 10 s that the contract gives a 503.
+# How long a request waits for its turn, and then for its commit: less than the 10 s that the
+# contract gives a 503.
 PATIENCE_S = 4.0
 COMMIT_S = 5.0
 
@@ -67,10 +67,12 @@ class Writer:
         self._claims = threading.Lock()
         self._closed = False
         self._hurry = False
-        self._busy_ms = BUSY_MS
+        self._busy_ms = WRITER_BUSY_MS
+        connection.set_busy_timeout(WRITER_BUSY_MS)
         self._seq = self._reserved = first_seq
         self._data_version = connection.pragma("data_version")
         self.faults = FaultLog()
+        self.refusing: str | None = None  # why no datapoints are taken, whatever a commit says
         self.commits = 0
         self.datapoints = 0
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
@@ -106,6 +108,8 @@ class Writer:
     def _hand_over(self, work: Submission | Task[Any]) -> None:
         if self._closed:
             raise UnavailableError("the daemon is stopping")
+        if self.refusing is not None and isinstance(work, Submission):
+            raise UnavailableError(self.refusing)
         self._queue.put(work)
         work.await_turn(self._claims, patience_s=PATIENCE_S, commit_s=COMMIT_S)
 
@@ -229,7 +233,7 @@ class Writer:
         self.datapoints += rows
 
     def _set_patience(self) -> None:
-        wanted = BRIEF_MS if self._hurry or self.faults.present is not None else BUSY_MS
+        wanted = BRIEF_MS if self._hurry or self.faults.present is not None else WRITER_BUSY_MS
         if wanted != self._busy_ms:
             self._connection.set_busy_timeout(wanted)
             self._busy_ms = wanted

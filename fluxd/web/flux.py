@@ -181,6 +181,7 @@ class Answers:
         if isinstance(error, BadRequestError):
             index, element = error.index, error.element
             key = error.key or key
+            test = test or error.test
         name = key.name if key else None
         if test and name is not None:
             store.ingestion_tests.note(IngestionTest(now, name, [], [], error.message))

@@ -33,8 +33,7 @@ def failures(services: Services, now: float) -> list[str]:
     writer = services.store.writer
     if not writer.alive:
         reasons.append("the writer has ended, nothing is stored: restart fluxd, its log says why")
-    if writer.faults.present is not None:
-        reasons.append(writer.faults.present)
+    reasons += [text for text in (writer.refusing, writer.faults.present) if text is not None]
     try:
         with services.store.read() as reader:
             page_metrics(reader, limit=1)

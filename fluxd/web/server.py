@@ -136,7 +136,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             ident=None,
             asyncore_use_poll=True,  # select stops at descriptor 1,024
             connection_limit=1_000,
-            channel_timeout=30,
+            channel_timeout=75,  # an agent that reports once a minute keeps its connection
             cleanup_interval=10,
             channel_request_lookahead=0,
             recv_bytes=65_536,  # a POST of 500 elements in one read instead of four

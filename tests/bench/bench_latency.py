@@ -2,9 +2,9 @@
 
 A fleet of metrics gets enough history to be analysed, and a few others get more: after a hundred
 datapoints few claims can be made. Then, one after the other and on a daemon with nothing else to
-do, these few report a value far from all before, and /api/v1/anomalies is asked
-every 5 ms until it has that metric's anomaly. The time runs from before the POST to the answer that
-shows it. The rounds come at random moments, so that no job of the daemon keeps step with them.
+do, these few report a value far from all before, and /api/v1/anomalies is asked every 5 ms until it
+has that metric's anomaly. The time runs from before the POST to the answer that shows it. The
+rounds come at random moments, so that no job of the daemon keeps step with them.
 
 Exits 1 if a datapoint is not analysed or an anomaly does not appear within 10 s.
 """

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,50 @@ def test_sigterm_answers_what_was_accepted(tmp_path: Path) -> None:
         assert sender.recv(1000).startswith(b"HTTP/1.1 204")
     assert daemon.process.wait(10) == 0
     assert shlex.quote("stopped") in daemon.said()
+
+
+def test_a_store_that_is_moved_away_is_noticed_and_taken_back(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "data")
+    try:
+        body = {"metrics": [{"metric": "a", "timestamp": int(time.time()), "value": 1}]}
+        assert daemon.post(body).status == 204
+        log, away = daemon.data / "fluxd.db-wal", daemon.data / "away"
+        until(lambda: daemon.get("/healthz").status == 200)
+        # The files are looked at every two seconds, the first time soon after the start.
+        until(lambda: 'job_runs_total{job="probe"} 1' in daemon.get("/metrics").body)
+        log.rename(away)
+        refused = until(lambda: (answer := daemon.post(body)).status == 503 and answer)
+        assert "fluxd.db-wal was moved" in refused.body["message"]
+        assert daemon.get("/healthz").status == 503
+        away.rename(log)
+        until(lambda: daemon.post(body).status == 204)
+    finally:
+        daemon.kill()
+
+
+def test_a_held_lock_is_503_in_time_for_all_and_stops_nothing_else(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "data")
+    holder = subprocess.Popen(
+        ["sqlite3", daemon.data / "fluxd.db"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write(b"BEGIN IMMEDIATE; SELECT 'held';\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == b"held\n"
+        body = {"metrics": [{"metric": "a", "timestamp": int(time.time()), "value": 1}]}
+        with ThreadPoolExecutor(40) as senders:
+            waiting = [senders.submit(daemon.post, body) for _ in range(40)]
+            began = time.monotonic()
+            assert daemon.get("/metrics").status == 200  # the lock keeps nobody else waiting
+            assert time.monotonic() - began < 2
+            answers = [answer.result(10) for answer in waiting]
+        assert {answer.status for answer in answers} == {503}
+        assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+        assert "write lock" in answers[0].body["message"]
+        holder.communicate(b"ROLLBACK;\n", timeout=10)
+        assert until(lambda: daemon.post(body).status == 204)
+    finally:
+        holder.kill()
+        daemon.kill()

@@ -60,6 +60,7 @@ def small_pieces(*, step: int = 4, chunk: int = 7) -> Iterator[None]:
         patch.setattr(analysis_module, "SLICE", 2)
         patch.setattr(saving_module, "SLICE", 2)
         patch.setattr(analysis_module, "STEP_ROWS", step)
+        patch.setattr(analysis_module, "STEP_ROUNDS", min(step, 3))
         patch.setattr(analysis_module, "read_commits", functools.partial(read_commits, chunk=chunk))
         yield
 

@@ -85,10 +85,11 @@ def test_ingestion_tests_are_shown_newest_first_and_survive_a_restart(store: Sto
     for test in (first, other, refused):
         tests.note(test)
     assert tests.rows(NOW) == [refused, other, first]
-    changes = tests.take_changes(NOW)
-    assert changes == [first, other, refused]
+    assert tests.take_changes(NOW) == ([first, other, refused], False)
     assert tests.take_changes(NOW) is None
-    store.writer.run(lambda c: write_ingestion_tests(c, changes))
+    store.writer.run(
+        lambda c: write_ingestion_tests(c, [first, other, refused], now=NOW, rewrite=False)
+    )
     loaded = IngestionTests()
     with store.read() as reader:
         loaded.load(reader)
@@ -96,25 +97,40 @@ def test_ingestion_tests_are_shown_newest_first_and_survive_a_restart(store: Sto
     assert loaded.rows(NOW + ingestion_tests.KEEP_S - 5) == [refused]
     tests.clear("agent")
     assert tests.rows(NOW) == [other]
-    assert tests.take_changes(NOW) == [other]
+    assert tests.take_changes(NOW) == ([other], True)
     tests.clear()
     tests.mark_changed()
-    assert tests.take_changes(NOW) == []
+    assert tests.take_changes(NOW) == ([], True)
+    store.writer.run(lambda c: write_ingestion_tests(c, [], now=NOW, rewrite=True))
+    with store.read() as reader:
+        assert reader.execute("SELECT count(*) FROM ingestion_tests").fetchone() == (0,)
 
 
-def test_ingestion_tests_are_bounded() -> None:
+def test_ingestion_tests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MAX_PER_KEY": 20, "MAX_TESTS": 50, "MAX_NAMES": 30}.items():
+        monkeypatch.setattr(ingestion_tests, name, value)
+    monkeypatch.setattr(ingestion_tests, "MAX_ALL_NAMES", 200)
     tests = IngestionTests()
-    for n in range(ingestion_tests.MAX_PER_KEY + 5):
+    for n in range(25):
         tests.note(IngestionTest(NOW + n, "agent", ["m"], [], "x" * 5000))
     mine = tests.rows(NOW)
-    assert len(mine) == ingestion_tests.MAX_PER_KEY
+    assert [test.time for test in mine] == [NOW + n for n in range(24, 4, -1)]
     assert mine[0].message == "x" * ingestion_tests.MAX_TEXT
-    for n in range(ingestion_tests.MAX_TESTS):
-        tests.note(IngestionTest(NOW, f"key{n}", [], []))
-    assert len(tests.rows(NOW)) == ingestion_tests.MAX_TESTS
+    for n in range(60):
+        tests.note(IngestionTest(NOW + n, f"key{n}", [], []))
+    assert len(tests.rows(NOW)) == 50
     for n in range(50):
-        tests.note(IngestionTest(NOW, f"large{n}", ["m"] * 6000, ["n"] * 6000))
+        tests.note(IngestionTest(NOW + 100 + n, f"large{n}", [f"m{n}"] * 40, [f"n{n}"] * 40))
     kept = tests.rows(NOW)
-    assert len(kept[0].metrics) == ingestion_tests.MAX_NAMES
-    assert sum(test.names for test in kept) <= ingestion_tests.MAX_ALL_NAMES
+    assert len(kept[0].metrics) == 30
+    assert sum(len(test.metrics) + len(test.dropped) for test in kept) <= 200
     assert kept[0].key == "large49"
+
+
+def test_an_agent_that_tests_for_an_hour_sees_the_whole_hour() -> None:
+    tests = IngestionTests()
+    names = [f"host-1.metric-{n}" for n in range(500)]
+    for second in range(0, 3600, 10):
+        tests.note(IngestionTest(NOW + second, "agent", list(names), []))
+    assert len(tests.rows(NOW + 3600)) == 360
+    assert all(test.metrics == names for test in tests.rows(NOW + 3600))

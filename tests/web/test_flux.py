@@ -160,6 +160,21 @@ def test_the_test_member_answers_with_a_report(fluxd: InProcess) -> None:
     assert stored(fluxd) == {}
 
 
+def test_a_refused_test_is_shown_however_it_was_marked(fluxd: InProcess) -> None:
+    post(fluxd, element("a", value=None), body={"test": "true"})
+    post(fluxd, element("a", value=None), headers={"x-test-only": ""})
+    tests = fluxd.store.ingestion_tests.rows(NOW)
+    assert [test.message for test in tests] == ["invalid value - null"] * 2
+    assert fluxd.store.rejections.rows() == []
+
+
+def test_error_bodies_are_spaced_as_the_contract_shows_them(fluxd: InProcess) -> None:
+    result = fluxd.client.simulate_post(PATH, body=b"{")
+    assert result.text == '{"code": 400, "message": "invalid json data"}'
+    result = fluxd.client.simulate_post(PATH, body=b'{"status": false}')
+    assert result.text == '{"status": "ok"}'
+
+
 def test_an_unknown_key_has_no_side_effect(fluxd: InProcess) -> None:
     for headers in ({"key": "wrong"}, {"Authorization": "Bearer wrong"}, {"x-test-only": "1"}):
         result = post(fluxd, element("a"), key="wrong", headers=headers)
