@@ -149,6 +149,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         adjustments.send_bytes = 1
         self._map: dict[int, Any] = {}
         self._stopping = False
+        self._pulled = False
         self._workers = Workers(threads)
         super().__init__(app, map=self._map, adj=adjustments, dispatcher=self._workers)
 
@@ -163,16 +164,27 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._stopping = True
         self.pull_trigger()
 
+    def pull_trigger(self) -> None:
+        """Wake the main loop; once a turn is enough for all answers that end meanwhile."""
+        if not self._pulled:
+            self._pulled = True
+            super().pull_trigger()
+
+    def _turn(self, timeout_s: float) -> None:
+        # Whoever pulls after this wakes the poll below; whoever did before is seen by it anyway.
+        self._pulled = False
+        wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._map, count=1)
+
     def run(self) -> None:
         """Serve until `stop`, then up to DRAIN_S for what was accepted."""
         while not self._stopping:
-            wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+            self._turn(1.0)
         self.accepting = False
         self.socket.close()
         self._map.pop(self._fileno, None)
         end = time.monotonic() + DRAIN_S
         while self._busy() and time.monotonic() < end:
-            wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
+            self._turn(0.1)
         self._workers.stop(timeout_s=1.0)
         wasyncore.close_all(self._map)
 
