@@ -118,6 +118,7 @@ class _Stretch:
     def meet(self, row: _Row, remark: Remark) -> bool:
         """Take an anomalous datapoint; whether the stored form changes."""
         changed = self.ended is not None or self.datapoints == 0
+        changed = changed or (self.history and not row.history)  # it happens now, not only then
         self.ended, self.last, self.quiet = None, row.timestamp, 0
         self.join_s = max(JOIN_S, JOIN_INTERVALS * remark.interval)
         self.datapoints += 1

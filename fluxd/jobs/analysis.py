@@ -92,8 +92,8 @@ class Analysis:
             self._behind_since = None
             return False
         if self._pieces:
-            self._learn(*self._pieces[0])
-            self._pieces.popleft()
+            # Taken out first: what the detector can't learn must not come again for ever.
+            self._learn(*self._pieces.popleft())
         if not self._pieces:
             self.analysed_seq = self._fetched_seq
         self._settle()

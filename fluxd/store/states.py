@@ -33,9 +33,15 @@ def read_states(reader: apsw.Connection, version: int) -> list[SavedState]:
     rows: list[Any] = reader.execute(
         "SELECT slice, seq, version, body FROM states WHERE version = ? ORDER BY slice", (version,)
     ).fetchall()
-    return [
-        SavedState(index, seq, version, zlib.decompress(body)) for index, seq, version, body in rows
-    ]
+    return [SavedState(index, seq, version, _body(packed)) for index, seq, version, packed in rows]
+
+
+def _body(packed: bytes) -> bytes:
+    """Return a state's bytes, none for a damaged one: the detector then learns anew."""
+    try:
+        return zlib.decompress(packed)
+    except zlib.error:
+        return b""
 
 
 def states_seq(reader: apsw.Connection, version: int) -> int:

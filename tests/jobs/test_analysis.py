@@ -130,7 +130,7 @@ class Run:
         with self.store.read() as reader:
             found = reader.execute(
                 "SELECT series, started, ended, peak, value, expected, lower, upper, score,"
-                " direction, kind, explanation, evidence FROM stretches ORDER BY 1, 2"
+                " direction, kind, explanation, evidence, history FROM stretches ORDER BY 1, 2"
             ).fetchall()
         return states, found
 
@@ -320,3 +320,32 @@ def test_after_a_clean_end_nothing_is_analysed_again() -> None:
         run.finish()
         assert run.analysis.datapoints == 0
         run.kill()
+
+
+def test_a_state_that_can_not_be_unpacked_is_learnt_anew() -> None:
+    with memory_folder() as folder, small_pieces(step=1000, chunk=1000):
+        run = Run(folder)
+        post(run.store, history())
+        states, _ = run.finish()
+        run.do("save all", 100)
+        run.store.writer.run(lambda c: c.execute("UPDATE states SET body = x'00' WHERE slice = 1"))
+        run.do("kill", 0)
+        assert run.finish()[0] == states
+        run.kill()
+
+
+def test_what_can_not_be_learnt_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fresh_store() as store:
+        analysis = Analysis(store)
+        while analysis.step(NOW):
+            pass
+        post(store, [("a", NOW, 1.0)])
+        with monkeypatch.context() as broken:
+            broken.setattr(analysis.knowledge, "learn", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                analysis.step(NOW)
+        post(store, [("a", NOW + 60, 1.0)])
+        while analysis.step(NOW):
+            pass
+        assert analysis.knowledge.bank.counts[1] == 1
+        assert analysis.settled
