@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from running import fluxd
 
+from fluxd.core.errors import StoreError
+from fluxd.daemon.offline import open_offline
 from fluxd.store import open_store
+from fluxd.store.connection import open_writer, transaction
+from fluxd.store.keys import add_key
 
 
 @pytest.fixture
@@ -61,3 +65,31 @@ def test_help_names_every_command() -> None:
         assert command in text
         assert fluxd(command, "--help").returncode == 0
     assert fluxd("no-such-command").returncode == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"this is a text file, not a database\n" * 50])
+def test_a_file_that_is_no_store_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "fluxd.db").write_bytes(content)
+    for action in (("list",), ("add", "a")):
+        outcome = fluxd("key", *action, "--data", str(tmp_path))
+        assert outcome.returncode == 1
+        assert "no store of fluxd's" in outcome.stderr or "not a database" in outcome.stderr
+        assert "Traceback" not in outcome.stderr
+
+
+def test_a_held_store_is_said_to_be_held(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxd.store.connection.BUSY_MS", 50)
+    holder = open_writer(data / "fluxd.db")
+    with (
+        transaction(holder),
+        pytest.raises(StoreError, match="write lock: end its transaction"),
+        open_offline(data, write=True) as connection,
+    ):
+        add_key(connection, "late", now=1)
+    holder.close()
+
+
+def test_a_quota_has_an_upper_bound_too(data: Path) -> None:
+    outcome = fluxd("key", "add", "a", "--quota", "9" * 25, "--data", str(data))
+    assert outcome.returncode == 1
+    assert "0 to 536870911" in outcome.stderr
