@@ -167,7 +167,7 @@ def reopen(image: dict[str, bytes], outcome: Outcome) -> Found:
             return Found({}, {})
         try:
             rows = _read(store, outcome)
-        except (apsw.Error, UnavailableError) as error:
+        except (apsw.Error, UnavailableError, UnicodeDecodeError) as error:
             outcome.faults.append(f"unreadable: {error}")
             return Found({}, {})
         finally:
