@@ -71,7 +71,7 @@ def _read(file: str) -> SeriesFile:
 
 def _print_anomalies(found: list[Anomaly], series: SeriesFile, verdicts: Verdicts) -> None:
     for anomaly in found:
-        ended = _clock(anomaly.ended) if anomaly.ended is not None else "not over"
+        ended = _clock(anomaly.ended) if anomaly.ended is not None else "the end"
         print(f"{_clock(anomaly.started)} to {ended}  {anomaly.kind}, score {anomaly.score:.2f}")
         print(f"    {anomaly.explanation}")
     late = len(series.timestamps) - int(verdicts.analysed.sum())
@@ -81,6 +81,7 @@ def _print_anomalies(found: list[Anomaly], series: SeriesFile, verdicts: Verdict
     print(
         f"{len(found)} anomal{'y' if len(found) == 1 else 'ies'} in {len(series.timestamps):,} "
         f"datapoints over {days:.1f} days"
+        + (f" (score {THRESHOLD} or more)" if found else "")
         + ("" if len(series.timestamps) >= WARMUP else f"; analysis starts after {WARMUP}")
     )
 

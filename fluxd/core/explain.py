@@ -95,10 +95,10 @@ def record(value: float, evidence: Evidence, *, up: bool) -> str:
 
 def usual(lower: float, upper: float, evidence: Evidence, width: float) -> str:
     """Say where the value was expected; no negative bound for what was never negative."""
-    if lower < 0.0 <= evidence["lowest"] and upper > 0.0:
-        return f"at most {number(upper, width)}"
     if lower <= evidence["lowest"] == evidence["highest"] <= upper:
         return f"{number(evidence['lowest'], width)}, as always so far"
+    if lower < 0.0 <= evidence["lowest"] and upper > 0.0:
+        return f"at most {number(upper, width)}"
     return f"between {number(lower, width)} and {number(upper, width)}"
 
 
@@ -133,5 +133,5 @@ def sentence(
     up = value > expected
     told = f"{what}; expected {usual(lower, upper, evidence, width)}."
     if kind == "level shift":
-        told += f" It has stayed {'higher' if up else 'lower'} since: a new level."
+        told += f" It then stayed {'higher' if up else 'lower'}: a level shift."
     return told + record(value, evidence, up=up)

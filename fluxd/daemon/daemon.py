@@ -4,6 +4,7 @@ import errno
 import faulthandler
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -44,6 +45,7 @@ SWITCH_INTERVAL_S = 0.0005
 def serve(data: Path, config: Config, environ: Mapping[str, str]) -> int:
     """Run the daemon on a data directory until SIGTERM or SIGINT; return the exit code."""
     set_up_logging(environ)
+    os.umask(0o077)  # the store has keys in it: its files are its owner's alone
     faulthandler.enable()  # the watchdog ends with SIGABRT: the log then shows every thread
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     create_data_directory(data)
@@ -110,11 +112,11 @@ class Daemon:
         """Serve until a signal, then stop in order: requests, analysis, state, store."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
-        first = welcome.create_first_keys(self.store, int(time.time()))
+        now = int(time.time())
+        text = welcome.greeting(self.store, self.server.address, data, self._environ, now)
         self.scheduler.start()
         self.notifier.ready(f"listening on {self.server.address}")
-        if first is not None:
-            text = welcome.text(self.server.address, first, data, self._environ)
+        if text is not None:
             print(text, flush=True)  # noqa: T201  # for the person, not for the log
         log.info("listening on %s, data in %s", self.server.address, data)
         gc.freeze()

@@ -62,7 +62,10 @@ def become_owner(store: Path) -> None:
             f"{store.parent} belongs to another user: run this with sudo, or as its owner"
         ) from error
     except OSError as error:
-        raise StoreError(f"there is no store at {store}: `fluxd serve` creates one") from error
+        raise StoreError(
+            f"there is no store at {store}: `fluxd serve` creates one, "
+            "--data or $FLUXD_DATA names another directory"
+        ) from error
     if os.geteuid() != 0 or status.st_uid == 0:
         return
     # The group first: without root's user id the other two may not be changed any more.

@@ -1,4 +1,4 @@
-"""What a first start prints: the address, the keys and a line that works as pasted."""
+"""What a start prints: the first time the address, the keys and lines that work as pasted."""
 
 import sys
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluxd.core.detect import WARMUP
+from fluxd.daemon.paths import data_directory
 from fluxd.store import Store
 from fluxd.store.keys import add_key, list_keys
 
@@ -18,10 +19,36 @@ class FirstKeys:
     read: str
 
 
-def create_first_keys(store: Store, now: int) -> FirstKeys | None:
-    """Create a key to send with and one to read with, unless the store has (had) keys."""
+def greeting(
+    store: Store, address: str, data: Path, environ: Mapping[str, str], now: int
+) -> str | None:
+    """Return what to print at a start, the first keys created on the way; None for nothing.
+
+    A journal is no place for a key, so under systemd none is created: the administrator does that.
+    Desktops pass $JOURNAL_STREAM on to every terminal, so that a person may be looking counts.
+    """
+    command = f"{_program()} key"
+    option = "" if data_directory(None, environ) == data else f" --data {data}"
     if store.writer.run(list_keys):
-        return None
+        return None if _is_journal(environ) else f"keys: {command} list{option}"
+    if _is_journal(environ):
+        return f"fluxd is ready. Get a key: sudo {command} add NAME{option}"
+    return _first_steps(
+        address, _create_first_keys(store, now), data, f"{command} add NAME{option}"
+    )
+
+
+def _is_journal(environ: Mapping[str, str]) -> bool:
+    return "JOURNAL_STREAM" in environ and not sys.stdout.isatty()
+
+
+def _program() -> str:
+    """Return how this program was called, for the commands that are to be pasted."""
+    called = Path(sys.argv[0])
+    return f"{sys.executable} -m fluxd" if called.name == "__main__.py" else str(called)
+
+
+def _create_first_keys(store: Store, now: int) -> FirstKeys:
     keys = FirstKeys(
         store.writer.run(lambda connection: add_key(connection, "first", now=now)),
         store.writer.run(
@@ -32,13 +59,7 @@ def create_first_keys(store: Store, now: int) -> FirstKeys | None:
     return keys
 
 
-def text(address: str, keys: FirstKeys, data: Path, environ: Mapping[str, str]) -> str:
-    """Return what to print. A journal is no place for a key, so under systemd there is none.
-
-    Desktops pass $JOURNAL_STREAM on to every terminal, so that a person may be looking counts.
-    """
-    if "JOURNAL_STREAM" in environ and not sys.stdout.isatty():
-        return f"fluxd is ready. Get a key: sudo fluxd key add NAME --data {data}"
+def _first_steps(address: str, keys: FirstKeys, data: Path, add_key_command: str) -> str:
     element = '{"metric":"test.cpu","timestamp":\'$(date +%s)\',"value":1.5}'
     return f"""
 fluxd listens on {address}
@@ -57,5 +78,5 @@ curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/metrics/test.cpu
 
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/anomalies
 
-These keys are shown once. `fluxd key add NAME` creates more, `fluxd key --help` says the rest.
+This is printed at the first start only. More keys: {add_key_command}
 """

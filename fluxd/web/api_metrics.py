@@ -86,9 +86,16 @@ def find_metric(catalog: Catalog, segment: str) -> tuple[int, str]:
     return series, name
 
 
+# From here on (s) the numbers of a metric may lag visibly behind what was just sent.
+TELL_LAG_S = 2.0
+
+
 def describe(services: Services, series: int, name: str) -> dict[str, Any]:
     """Return what is told of a metric; times in Unix s, null where not known yet."""
-    status = services.knowledge.status(series, int(services.clock()))
+    now = services.clock()
+    status = services.knowledge.status(series, int(now))
+    lag_s = services.lag_s(now)
+    waiting = f"; others have waited {lag_s:.0f} s to be analysed" if lag_s >= TELL_LAG_S else ""
     return {
         "metric": name,
         "interval": status.interval,
@@ -97,5 +104,5 @@ def describe(services: Services, series: int, name: str) -> dict[str, Any]:
         "last": status.last,
         "state": status.state,
         "ready_in": status.ready_in,
-        "progress": status.progress,
+        "progress": status.progress + waiting,
     }

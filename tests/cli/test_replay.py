@@ -26,7 +26,7 @@ def series(tmp_path: Path) -> Path:
 def test_it_prints_the_anomaly_and_why(series: Path) -> None:
     outcome = fluxd("replay", str(series))
     assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stdout.count("score") == 1
+    assert outcome.stdout.count(", score 0.") == 1
     assert "2023-11-16 15:5" in outcome.stdout
     assert "expected between" in outcome.stdout
     assert "1 anomaly in 2,880 datapoints over 2.0 days" in outcome.stdout

@@ -59,7 +59,7 @@ def test_life_in_a_constant_metric() -> None:
 
 
 def test_a_level_shift_and_a_pattern_are_told_as_such() -> None:
-    assert "It has stayed lower since: a new level." in tell(43.0, "level shift")
+    assert "It then stayed lower: a level shift." in tell(43.0, "level shift")
     assert "unlike anything this metric did in 21 days" in tell(200.0, "unusual pattern")
 
 

@@ -96,7 +96,7 @@ def daemon(installed: Path, tmp_path: Path) -> Iterator[Daemon]:
         printed = ""
         for line in process.stdout:
             printed += line
-            if "shown once" in line:
+            if "first start only" in line:
                 break
         yield Daemon(process, data, printed)
         process.kill()

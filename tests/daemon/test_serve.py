@@ -1,9 +1,11 @@
 """The daemon as a user meets it: started, fed, asked, killed, stopped."""
 
 import json
+import re
 import shlex
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -280,3 +282,46 @@ def test_a_held_lock_is_503_in_time_for_all_and_stops_nothing_else(tmp_path: Pat
     finally:
         holder.kill()
         daemon.kill()
+
+
+def test_the_readmes_script_sends_a_csv_and_says_what_is_wrong(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (script,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    file = tmp_path / "send.py"
+    file.write_text(script.replace("http://127.0.0.1:3589", daemon.url))
+    series = tmp_path / "series.csv"
+    series.write_text("timestamp,value\n2023-11-14 22:13:20,1\n1700000060,2.5\n\n1700000120,\n")
+
+    def send(key: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, file, series, "readme.metric", key]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    outcome = send(daemon.key)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "sent 2 datapoints" in outcome.stdout
+    status = analysed(daemon, "readme.metric", 2)
+    assert (status["first"], status["last"]) == (1_700_000_000, 1_700_000_060)
+    assert "invalid key" in send("wrong").stderr
+
+
+def test_a_journal_gets_no_key_and_later_starts_say_where_keys_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    daemon = Daemon(data)
+    assert daemon.key == ""
+    assert f"key add NAME --data {data}" in daemon.said()
+    assert len(fluxd("key", "list", "--data", str(data)).stdout.splitlines()) == 1
+    assert {path.stat().st_mode & 0o077 for path in data.iterdir()} == {0}
+    assert daemon.stop() == 0
+    monkeypatch.delenv("JOURNAL_STREAM")
+    first = Daemon(data)
+    assert len(first.key) >= 24
+    assert first.stop() == 0
+    second = Daemon(data)
+    assert second.key == ""
+    assert f"key list --data {data}" in second.said()
+    second.kill()
