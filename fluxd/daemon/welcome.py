@@ -24,18 +24,17 @@ def greeting(
 ) -> str | None:
     """Return what to print at a start, the first keys created on the way; None for nothing.
 
-    A journal is no place for a key, so under systemd none is created: the administrator does that.
-    Desktops pass $JOURNAL_STREAM on to every terminal, so that a person may be looking counts.
+    A journal is no place for a key, so under systemd the first keys are not shown. Desktops pass
+    $JOURNAL_STREAM on to every terminal, so that a person may be looking counts.
     """
     command = f"{_program()} key"
     option = "" if data_directory(None, environ) == data else f" --data {data}"
     if store.writer.run(list_keys):
         return None if _is_journal(environ) else f"keys: {command} list{option}"
+    keys = _create_first_keys(store, now)
     if _is_journal(environ):
         return f"fluxd is ready. Get a key: sudo {command} add NAME{option}"
-    return _first_steps(
-        address, _create_first_keys(store, now), data, f"{command} add NAME{option}"
-    )
+    return _first_steps(address, keys, data, f"{command} add NAME{option}")
 
 
 def _is_journal(environ: Mapping[str, str]) -> bool:
