@@ -156,7 +156,7 @@ def interval_after(gaps: list[int]) -> float:
     bank.grow(1)
     times = START + np.cumsum([0, *gaps])
     bank.advance(np.zeros(times.size, np.int64), times, np.zeros(times.size))
-    return float(bank.intervals[0])
+    return bank.interval(0) or np.nan
 
 
 def test_the_interval_is_known_from_the_second_datapoint() -> None:

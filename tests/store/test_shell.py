@@ -1,17 +1,13 @@
 """The views, read by the stock shell while the daemon's store is open."""
 
 import json
-import shutil
 import subprocess
 
-import pytest
 from store.posting import NOW, anomaly, busy_writer, post
 
 from fluxd.store import Store
 from fluxd.store.anomalies import write_anomalies
 from fluxd.store.metrics import Summary, write_summaries
-
-pytestmark = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the sqlite3 shell")
 
 
 def ask(store: Store, sql: str) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fluxd.core.detect import rounds
 from fluxd.core.detect.desk import Desk
-from fluxd.core.detect.layout import VALUE_LIMIT, Floats, Ints, Vitals
+from fluxd.core.detect.layout import VALUE_LIMIT, Ints, Vitals
 from fluxd.core.detect.state import State
 from fluxd.core.detect.verdicts import Verdicts
 
@@ -55,12 +55,6 @@ class Bank:
     def firsts(self) -> Ints:
         """First timestamp analysed, per slot; 0 = none."""
         return self._state.firsts[: len(self)]
-
-    @property
-    def intervals(self) -> Floats:
-        """Usual spacing in seconds, per slot; NaN while unknown."""
-        interval = Vitals(self._state.vitals[: len(self)].T).interval
-        return np.where(interval > 0.0, interval, np.nan)
 
     def interval(self, slot: int) -> float | None:
         """Return one metric's usual spacing in seconds, None while unknown."""
