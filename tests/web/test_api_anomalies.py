@@ -1,7 +1,9 @@
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from store import posting
 from web.inprocess import NOW, InProcess
 
 from fluxd.core.anomalies import Anomaly
@@ -11,23 +13,9 @@ ADDRESS = "/api/v1/anomalies"
 
 
 def anomaly(series: int, started: int, ended: int | None, score: float) -> Anomaly:
-    return Anomaly(
-        slot=series,
-        started=started,
-        ended=ended,
-        peak=started,
-        value=9.0,
-        expected=1.0,
-        lower=0.5,
-        upper=float("inf"),
-        score=score,
-        direction="up",
-        kind="spike",
-        explanation="9 instead of 1",
-        evidence={},
-        datapoints=1,
-        history=False,
-    )
+    """Return one whose band is open above: JSON has no infinity."""
+    found = posting.anomaly(series, started, ended, score)
+    return replace(found, upper=float("inf"), explanation="9 instead of 1")
 
 
 @pytest.fixture
