@@ -128,8 +128,7 @@ class Analysis:
             self._redo_upto = None
             self._slice_seqs = np.zeros(0, np.int64)
             return True
-        places, seqs = np.array(redo.places, np.int64), np.array(redo.seqs, np.int64)
-        values, history = np.array(redo.values, np.float64), np.array(redo.history, np.bool_)
+        places, values, history, seqs = redo.places, redo.values, redo.history, redo.seqs
         if len(self._slice_seqs):
             slices = (places & SERIES_MASK) // SLICE
             saved = np.zeros(max(len(self._slice_seqs), int(slices.max()) + 1), np.int64)
@@ -138,7 +137,7 @@ class Analysis:
             places, seqs = places[fresh], seqs[fresh]
             values, history = values[fresh], history[fresh]
         self._pieces.extend(_cut((places, values, history, seqs)))
-        self._fetched_seq = redo.seqs[-1]
+        self._fetched_seq = int(redo.seqs[-1])
         return True
 
     def _learn(self, places: Ints, values: Floats, history: Bools, seqs: Ints) -> None:
@@ -208,7 +207,7 @@ def _arrays_of(commits: list[Commit]) -> Rows:
     The same order as a replay from the table has; where a commit wrote a pair twice, its first
     value comes first, as the table of overwritten values keeps it.
     """
-    packs = [(part, old, c.seq) for c in commits for old, part in c.parts()]
+    packs = [(part.packed, part.history, commit.seq) for commit in commits for part in commit.parts]
     parts = [unpack(part) for part, _, _ in packs]
     sizes = [len(part) for part in parts]
     places = np.array([place for part in parts for place in part], np.int64)

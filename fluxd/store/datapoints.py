@@ -1,86 +1,210 @@
 """Datapoints as they are read: one metric's range, and the commits that the analysis must redo."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import apsw
+import numpy as np
 
-from fluxd.store.places import LATEST, SERIES_BITS, place_of
+from fluxd.store import blocks
+from fluxd.store.blocks import Floats, Ints
+from fluxd.store.places import (
+    LATEST,
+    RECENT_TABLES,
+    SERIES_BITS,
+    SERIES_MASK,
+    WEEK_S,
+    place_of,
+)
 
-# Rows of a replay that are held at once: 40 MB of Python numbers.
-CHUNK = 400_000
+# Rows of a replay that are held at once: 25 bytes each, 200 MB.
+CHUNK = 8_000_000
+
+# Rows fetched at once, before they become arrays: Python's numbers take four times the memory.
+FETCH = 50_000
+
+# Replayed rows handed over at once.
+PART = 400_000
 
 
 def read_datapoints(
     reader: apsw.Connection, series: int, since: int, until: int, limit: int
-) -> tuple[list[int], list[float]]:
-    """Return timestamps and values of a series in [since, until] (s), ascending, at most `limit`.
-
-    Hops from one second that has datapoints to the next, as the view does.
-    """
+) -> tuple[Ints, Floats]:
+    """Return seconds and values of a series in [since, until], ascending, at most `limit`."""
     since, until = (min(max(second, 0), LATEST) for second in (since, until))
+    sealed = _read_sealed(reader, series, since, until, limit)
+    if len(sealed[0]) > limit:  # no need of what comes later
+        until = min(until, int(sealed[0][limit - 1]))
+    parts = [
+        sealed,
+        *(_read_recent(reader, table, series, since, until) for table in RECENT_TABLES),
+    ]
+    timestamps, values = blocks.overlay(*parts)
+    return timestamps[:limit], values[:limit]
+
+
+def _read_sealed(
+    reader: apsw.Connection, series: int, since: int, until: int, limit: int
+) -> tuple[Ints, Floats]:
+    """Return what the blocks have; once there are `limit`, no further block is decoded."""
+    cursor = reader.execute(
+        f"""
+        WITH RECURSIVE labels (label) AS (
+          SELECT (SELECT min(place) FROM blocks WHERE place >= ?1) >> {SERIES_BITS}
+          UNION ALL
+          SELECT (SELECT min(place) FROM blocks
+                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
+          FROM labels WHERE labels.label <= ?2
+        )
+        SELECT start, step, body FROM labels CROSS JOIN blocks
+        WHERE place = (labels.label << {SERIES_BITS}) + ?3
+          AND labels.label <= ?2 AND labels.label + length > ?4
+        """,
+        (place_of(since // WEEK_S * WEEK_S, 0), until, series, since),
+    )
+    parts: list[tuple[Ints, Floats]] = []
+    count = 0
+    for start, step, body in cursor:
+        timestamps, values = blocks.decode(start, step, body)
+        first, stop = np.searchsorted(timestamps, [since, until + 1])
+        parts.append((timestamps[first:stop], values[first:stop]))
+        count += int(stop - first)
+        if count > limit:
+            break
+    cursor.close()
+    return blocks.overlay(*parts)
+
+
+def _read_recent(
+    reader: apsw.Connection, table: str, series: int, since: int, until: int
+) -> tuple[Ints, Floats]:
+    """Hop from one second that has datapoints of any series to the next, as the view does."""
     rows: list[Any] = reader.execute(
         f"""
         WITH RECURSIVE seconds (timestamp) AS (
-          SELECT (SELECT min(place) FROM recent WHERE place >= ?1) >> {SERIES_BITS}
+          SELECT (SELECT min(place) FROM {table} WHERE place >= ?1) >> {SERIES_BITS}
           UNION ALL
-          SELECT (SELECT min(place) FROM recent
+          SELECT (SELECT min(place) FROM {table}
                   WHERE place >= (seconds.timestamp + 1) << {SERIES_BITS}) >> {SERIES_BITS}
           FROM seconds WHERE seconds.timestamp < ?2
         )
-        SELECT seconds.timestamp, recent.value
-        FROM seconds CROSS JOIN recent
-        WHERE recent.place = (seconds.timestamp << {SERIES_BITS}) + ?3
-          AND seconds.timestamp <= ?2
-        LIMIT ?4
+        SELECT seconds.timestamp, value
+        FROM seconds CROSS JOIN {table}
+        WHERE place = (seconds.timestamp << {SERIES_BITS}) + ?3 AND seconds.timestamp <= ?2
         """,
-        (place_of(since, 0), until, series, limit),
+        (place_of(since, 0), until, series),
     ).fetchall()
-    return [row[0] for row in rows], [row[1] for row in rows]
+    if not rows:
+        return blocks.NOTHING
+    return np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows])
+
+
+def oldest_raw(reader: apsw.Connection, series: int) -> int | None:
+    """Return the first second of which the store has a datapoint of the series, None for none."""
+    timestamps, _ = read_datapoints(reader, series, 0, LATEST, 1)
+    return int(timestamps[0]) if len(timestamps) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Redo:
-    """Committed datapoints, in the order in which they were analysed; lists of one length."""
+    """Committed datapoints, in the order in which they were analysed; arrays of one length."""
 
-    places: list[int]
-    values: list[float]
-    history: list[int]
-    seqs: list[int]
+    places: Ints
+    values: Floats
+    history: "np.typing.NDArray[np.bool_]"
+    seqs: Ints
 
 
 def read_commits(
-    reader: apsw.Connection, after: int, upto: int, *, chunk: int = CHUNK
+    reader: apsw.Connection, after: int, upto: int, *, chunk: int = CHUNK, part: int = PART
 ) -> Iterator[Redo]:
     """Yield the datapoints of the commits in (after, upto], by commit and within one by place.
 
-    An overwritten datapoint comes with its first value. Each Redo holds whole commits, and costs
-    two passes over the recent tier, which is in time order.
+    An overwritten datapoint comes with its first value. Each Redo holds whole commits, about `part`
+    rows. A pass over the recent tier, which is in the order of time, fetches about `chunk` rows.
     """
-    while after < upto:
-        (last,) = reader.execute(
-            "SELECT max(seq) FROM (SELECT seq FROM recent WHERE seq > ?1 AND seq <= ?2"
-            " ORDER BY seq LIMIT ?3)",
-            (after, upto, chunk),
-        ).fetchone() or (None,)
-        if last is None:
-            return
-        rows = reader.execute(
-            "SELECT place, coalesce(overwritten.value, recent.value), history, recent.seq"
-            " FROM recent LEFT JOIN overwritten USING (place)"
-            " WHERE recent.seq > ?1 AND recent.seq <= ?2 ORDER BY recent.seq, place",
-            (after, last),
-        ).fetchall()
-        after = last
-        yield Redo(*(list(column) for column in zip(*rows, strict=True)))
+    for first, last in _windows(reader, after, upto, chunk):
+        rows = _fetch(reader, first, last)
+        order = np.lexsort((rows.places, rows.seqs))
+        seqs = rows.seqs[order]
+        at = 0
+        while at < len(order):
+            stop = min(at + part, len(order))
+            stop = int(np.searchsorted(seqs, seqs[stop - 1], side="right"))
+            some = order[at:stop]
+            yield Redo(rows.places[some], rows.values[some], rows.history[some], seqs[at:stop])
+            at = stop
+
+
+def _windows(reader: apsw.Connection, after: int, upto: int, chunk: int) -> list[tuple[int, int]]:
+    """Cut (after, upto] into ranges with about `chunk` rows each."""
+    counts: dict[int, int] = {}
+    for table in RECENT_TABLES:
+        for seq, count in reader.execute(
+            f"SELECT seq, count(*) FROM {table} WHERE seq > ? AND seq <= ? GROUP BY seq",
+            (after, upto),
+        ):
+            counts[seq] = counts.get(seq, 0) + count
+    windows: list[tuple[int, int]] = []
+    rows = 0
+    for seq in sorted(counts):
+        if not windows or rows + counts[seq] > chunk:
+            windows.append((windows[-1][1] if windows else after, seq))
+            rows = 0
+        windows[-1] = (windows[-1][0], seq)
+        rows += counts[seq]
+    return windows
+
+
+def _fetch(reader: apsw.Connection, after: int, upto: int) -> Redo:
+    """Return the rows of the commits in (after, upto], in no order."""
+    pieces: list[tuple[Ints, Floats, Any, Ints]] = []
+    for table in RECENT_TABLES:
+        cursor = reader.execute(
+            "SELECT place, coalesce(overwritten.value, now.value), history, now.seq"
+            f" FROM {table} AS now LEFT JOIN overwritten USING (place, seq)"
+            " WHERE now.seq > ? AND now.seq <= ?",
+            (after, upto),
+        )
+        while rows := list(itertools.islice(cursor, FETCH)):
+            places, values, history, seqs = zip(*rows, strict=True)
+            pieces.append(
+                (
+                    np.array(places, np.int64),
+                    np.array(values, np.float64),
+                    np.array(history, np.bool_),
+                    np.array(seqs, np.int64),
+                )
+            )
+    if not pieces:
+        return Redo(*blocks.NOTHING, np.empty(0, np.bool_), np.empty(0, np.int64))
+    return Redo(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
 
 
 def new_places(reader: apsw.Connection, places: list[int], seqs: list[int]) -> set[int]:
-    """Return those of `places` that the commit given beside them was the first to write."""
+    """Return those of `places` that the commit given beside them was the first to write.
+
+    The store had none of the others before: neither an hour's table nor a block has them.
+    """
     fresh: set[int] = set()
+    known: dict[tuple[int, int], Ints] = {}
     for place, seq in zip(places, seqs, strict=True):
-        row = reader.execute("SELECT seq FROM recent WHERE place = ?", (place,)).fetchone()
-        if row and row[0] == seq:
+        written = [
+            row[0]
+            for table in RECENT_TABLES
+            for row in reader.execute(f"SELECT seq FROM {table} WHERE place = ?", (place,))
+        ]
+        if not written or min(written) != seq:
+            continue
+        series, second = place & SERIES_MASK, place >> SERIES_BITS
+        week = second // WEEK_S
+        if (series, week) not in known:
+            sealed = _read_sealed(reader, series, week * WEEK_S, (week + 1) * WEEK_S - 1, LATEST)
+            known[series, week] = sealed[0]
+        times = known[series, week]
+        at = int(np.searchsorted(times, second))
+        if at == len(times) or times[at] != second:
             fresh.add(place)
     return fresh

@@ -2,8 +2,9 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from fluxd.store.handover import Part
 
 # 2 million datapoints wait in about 60 MB. Beyond that they are read from the table again.
 MAX_ROWS = 2_000_000
@@ -13,21 +14,13 @@ MAX_ROWS = 2_000_000
 class Commit:
     """The datapoints of one commit, in the order in which they were written.
 
-    `time` (Unix s) is when it was received; `live` and `history` are packed (see `rows`).
+    `time` (Unix s) is when it was received.
     """
 
     seq: int
     time: int
     rows: int
-    live: list[bytes]
-    history: list[bytes]
-
-    def parts(self) -> Iterator[tuple[bool, bytes]]:
-        """Yield each request's part and whether it is history, in the order of writing."""
-        for part in self.live:
-            yield False, part
-        for part in self.history:
-            yield True, part
+    parts: list[Part]
 
 
 class Feed:

@@ -27,18 +27,23 @@ class NewRow:
     history: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Packed datapoints (see `rows`) of one hour, or LATE; `history` were sent with fill."""
+
+    hour: int
+    history: bool
+    packed: bytes
+
+
 @dataclass(slots=True)
 class Batch:
-    """The datapoints of one request: of known metrics packed (see `rows`), of new ones in `new`.
-
-    `history` are those that were sent with fill.
-    """
+    """The datapoints of one request: of known metrics in `parts`, of new ones in `new`."""
 
     key: Key
     now: int
     rows: int
-    live: bytes = b""
-    history: bytes = b""
+    parts: list[Part] = field(default_factory=list)
     new: list[NewRow] = field(default_factory=list)
 
 

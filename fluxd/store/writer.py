@@ -14,9 +14,9 @@ from fluxd.store.catalog import Catalog
 from fluxd.store.connection import WRITER_BUSY_MS, transaction
 from fluxd.store.faults import FaultLog
 from fluxd.store.feed import Commit, Feed
-from fluxd.store.handover import Batch, Submission, Task
-from fluxd.store.places import MAX_SERIES, place_of
-from fluxd.store.rows import pack, write_rows
+from fluxd.store.handover import Batch, Part, Submission, Task
+from fluxd.store.places import LATE, MAX_SERIES, open_hour, place_of
+from fluxd.store.rows import in_order, pack_hours, write_parts
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,8 @@ class Writer:
         self._data_version = connection.pragma("data_version")
         self.faults = FaultLog()
         self.refusing: str | None = None  # why no datapoints are taken, whatever a commit says
+        self.open_hour = 0  # the oldest hour whose table takes datapoints
+        self.written: dict[str, int] = {}  # by table of the recent tier: the last commit to it
         self.commits = 0
         self.datapoints = 0
         self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
@@ -199,11 +201,7 @@ class Writer:
 
     def _commit(self, group: list[Submission]) -> None:
         seq = self._seq + 1
-        # Requests come in no order, but rows that come in the table's order are appended to its
-        # last page, not put between others: that splits pages.
-        group.sort(key=_first_place)
-        live = [submission.batch.live for submission in group if submission.batch.live]
-        history = [submission.batch.history for submission in group if submission.batch.history]
+        parts = self._routed(group)
         rows = 0
         created: Created = {}
         try:
@@ -211,12 +209,14 @@ class Writer:
                 self._reserve(seq)
                 for submission in group:
                     if submission.batch.new:
-                        self._place_new(submission, created, live, history)
+                        parts += self._place_new(submission, created)
                     rows += submission.batch.rows - len(submission.rejected)
                 for row in created.values():
-                    self._connection.execute("INSERT INTO series VALUES (?, ?, ?, ?)", row)
-                write_rows(self._connection, live, seq=seq)
-                write_rows(self._connection, history, seq=seq, history=True)
+                    self._connection.execute(
+                        "INSERT INTO series (id, name, key, created) VALUES (?, ?, ?, ?)", row
+                    )
+                parts = in_order(parts)
+                tables = write_parts(self._connection, parts, seq=seq)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiting requests are told
             self._reserved = self._seq  # a reservation in this transaction was rolled back with it
             told = self.faults.translate(error).message
@@ -225,7 +225,8 @@ class Writer:
             return
         self._seq = seq
         self._catalog.add(created.values())
-        self._feed.put(Commit(seq, group[0].batch.now, rows, live, history))
+        self._feed.put(Commit(seq, group[0].batch.now, rows, parts))
+        self.written |= dict.fromkeys(tables, seq)
         for submission in group:
             submission.finish()
         self.faults.clear()
@@ -247,9 +248,20 @@ class Writer:
                 (str(self._reserved),),
             )
 
-    def _place_new(
-        self, submission: Submission, created: Created, live: list[bytes], history: list[bytes]
-    ) -> None:
+    def _routed(self, group: list[Submission]) -> list[Part]:
+        """Return what the requests have of known metrics, none for an hour that is closed by now.
+
+        A request may have waited while its hour was closed, or the clock was set back: an hour's
+        table, once closed, never changes.
+        """
+        self.open_hour = max(self.open_hour, *(open_hour(one.batch.now) for one in group))
+        parts = [part for submission in group for part in submission.batch.parts]
+        return [
+            Part(LATE, part.history, part.packed) if part.hour < self.open_hour else part
+            for part in parts
+        ]
+
+    def _place_new(self, submission: Submission, created: Created) -> list[Part]:
         """Give the request's new metrics ids while its key's quota lasts, in array order."""
         key, now = submission.batch.key, submission.batch.now
         new: dict[int, float] = {}
@@ -269,8 +281,10 @@ class Writer:
                 created[row.name] = (series, row.name, key.id, now)
                 owned += 1
             (old if row.history else new)[place_of(row.timestamp, series)] = row.value
-        live += [pack(new)] if new else []
-        history += [pack(old)] if old else []
+        return [
+            *pack_hours(new, self.open_hour, history=False),
+            *pack_hours(old, self.open_hour, history=True),
+        ]
 
     def _notice_changes(self) -> None:
         """Reload what another process may have changed: `data_version` moves when one commits."""
@@ -288,10 +302,6 @@ def _probe(connection: apsw.Connection) -> None:
         "INSERT INTO meta VALUES ('probed', '0')"
         " ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
     )
-
-
-def _first_place(submission: Submission) -> bytes:
-    return submission.batch.live[:21]  # a place and its quotes; as text they sort all but always
 
 
 def _checkpoint(connection: apsw.Connection) -> None:

@@ -19,8 +19,8 @@ from fluxd.ingest.body import inflate
 from fluxd.ingest.flux import KeyQuery, Post, StatusQuery, parse_post, parse_query
 from fluxd.store.handover import Batch, NewRow
 from fluxd.store.ingestion_tests import IngestionTest
-from fluxd.store.places import SERIES_BITS, place_of
-from fluxd.store.rows import pack
+from fluxd.store.places import SERIES_BITS, open_hour, place_of
+from fluxd.store.rows import pack_hours
 from fluxd.web.errors import status_of
 from fluxd.web.services import Services
 
@@ -196,7 +196,9 @@ def batch_of(post: Post, now: int) -> Batch:
             timestamp << SERIES_BITS | series  # type: ignore[operator]  # none is None here
             for timestamp, series in zip(post.timestamps, post.ids, strict=True)
         ]
-        return Batch(post.key, now, len(places), pack(dict(zip(places, post.values, strict=True))))
+        datapoints = dict(zip(places, post.values, strict=True))
+        parts = pack_hours(datapoints, open_hour(now), history=False)
+        return Batch(post.key, now, len(places), parts)
     return _mixed_batch(post, now)
 
 
@@ -225,7 +227,8 @@ def _mixed_batch(post: Post, now: int) -> Batch:
             batch.new.append(NewRow(position, as_stored, timestamp, value, fill))
         else:
             (history if fill else live)[place_of(timestamp, series)] = value
-    batch.live, batch.history = pack(live), pack(history)
+    for datapoints, is_history in ((live, False), (history, True)):
+        batch.parts += pack_hours(datapoints, open_hour(now), history=is_history)
     return batch
 
 

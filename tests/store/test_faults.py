@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 from store.disk import Disk
-from store.posting import NOW, opened, post, stored
+from store.posting import NOW, TABLE, opened, post, stored
 
 from fluxd.core.errors import StoreError, UnavailableError
 from fluxd.store import Store, connection, open_store
@@ -228,7 +228,7 @@ def test_a_store_that_can_not_be_read_is_unavailable(
         with pytest.raises(UnavailableError, match="can't be read now"), store.read():
             pass
     with store.read() as reader, pytest.raises(apsw.ReadOnlyError):
-        reader.execute("DELETE FROM recent")
+        reader.execute(f"DELETE FROM {TABLE}")
     with pytest.raises(UnavailableError), store.read():
         raise apsw.IOError
     assert stored(store) == {}

@@ -7,7 +7,7 @@ from fluxd.store.feed import Commit, Feed
 
 
 def commit(seq: int, rows: int) -> Commit:
-    return Commit(seq, 1_700_000_000 + seq, rows, [], [])
+    return Commit(seq, 1_700_000_000 + seq, rows, [])
 
 
 @given(

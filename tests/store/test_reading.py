@@ -8,7 +8,7 @@ from fluxd.store import Store
 from fluxd.store.anomalies import get_anomaly, get_evidence, page_anomalies, write_anomalies
 from fluxd.store.datapoints import new_places, read_commits, read_datapoints
 from fluxd.store.metrics import page_metrics
-from fluxd.store.places import MAX_SERIES, SERIES_BITS, SERIES_MASK, place_of
+from fluxd.store.places import MAX_SERIES, RECENT_TABLES, SERIES_BITS, SERIES_MASK, place_of
 
 rows = st.tuples(
     st.sampled_from("abc"),
@@ -89,8 +89,9 @@ def test_a_filter_on_the_metric_reaches_its_datapoints(store: Store) -> None:
             "EXPLAIN QUERY PLAN SELECT * FROM datapoints WHERE metric = ?", ("a",)
         )
         steps = [row[3] for row in plan]
-    assert not [step for step in steps if step.startswith("SCAN recent")]
-    assert [step for step in steps if step.startswith("SEARCH recent USING INTEGER PRIMARY KEY")]
+    assert not [step for step in steps if step.startswith(("SCAN recent", "SCAN blocks"))]
+    for table in (*RECENT_TABLES, "blocks"):
+        assert f"SEARCH {table} USING INTEGER PRIMARY KEY (rowid=?)" in steps
     assert [step for step in steps if step.startswith("SEARCH series USING")]
 
 

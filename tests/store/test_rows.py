@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from store.posting import memory_folder
 
 from fluxd.store.connection import open_writer
+from fluxd.store.handover import Part
 from fluxd.store.migrate import migrate
 from fluxd.store.places import MAX_SERIES, place_of
-from fluxd.store.rows import pack, unpack, write_rows
+from fluxd.store.rows import pack, unpack, write_parts
 
 places = st.builds(place_of, st.integers(1_000_000_000, 9_999_999_999), st.integers(1, MAX_SERIES))
 values = st.floats(allow_nan=False, allow_infinity=False)
@@ -38,7 +39,12 @@ def test_the_table_has_the_very_doubles(parts: list[dict[int, float]]) -> None:
         connection = open_writer(path, create=True)
         migrate(connection, path)
         with connection:
-            write_rows(connection, [pack(part) for part in parts if part], seq=7)
+            sent = [
+                Part(1_700_000_000 // 3600, history=False, packed=pack(part))
+                for part in parts
+                if part
+            ]
+            write_parts(connection, sent, seq=7)
         rows = connection.execute("SELECT place, value, seq, history FROM recent").fetchall()
         connection.close()
     assert {place: bits(value) for place, value, *_ in rows} == {

@@ -90,12 +90,14 @@ def test_the_shell_reaches_a_metric_by_its_keys(store: Store) -> None:
         text=True,
     ).stdout
     assert "SCAN recent" not in plan
-    assert "SEARCH recent USING INTEGER PRIMARY KEY" in plan
+    assert "SCAN blocks" not in plan
+    for table in ("blocks", "recent_0", "recent_late"):
+        assert f"SEARCH {table} USING INTEGER PRIMARY KEY" in plan
 
 
 def test_the_shell_may_not_write(store: Store) -> None:
     answer = subprocess.run(
-        ["sqlite3", "-readonly", store.path, "delete from recent"],
+        ["sqlite3", "-readonly", store.path, "delete from recent_late"],
         capture_output=True,
         check=False,
         text=True,

@@ -7,6 +7,7 @@ import pytest
 from store.posting import (
     AGENT,
     NOW,
+    TABLE,
     batch_of,
     busy_writer,
     new_key,
@@ -162,7 +163,7 @@ def test_a_failed_commit_leaves_nothing(store: Store) -> None:
 
 def test_a_task_that_fails_is_rolled_back_and_hurts_nobody(store: Store) -> None:
     def spoil(connection: apsw.Connection) -> None:
-        connection.execute("DELETE FROM recent")
+        connection.execute(f"DELETE FROM {TABLE}")
         raise ValueError("spoilt")
 
     post(store, [("a", NOW, 1.0)])
@@ -223,7 +224,7 @@ def test_readers_do_not_wait_for_the_writer(store: Store) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def delete(connection: apsw.Connection) -> None:
-        connection.execute("DELETE FROM recent")
+        connection.execute(f"DELETE FROM {TABLE}")
         begun.set()
         assert go_on.wait(30)
 

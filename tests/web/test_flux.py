@@ -251,7 +251,7 @@ def test_a_store_that_cannot_write_is_503_with_retry_after(
         raise apsw.FullError("database or disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("fluxd.store.writer.write_rows", refuse)
+        broken.setattr("fluxd.store.writer.write_parts", refuse)
         result = post(fluxd, element("a"))
     assert result.status_code == 503
     assert int(result.headers["retry-after"]) > 0

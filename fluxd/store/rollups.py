@@ -1,0 +1,150 @@
+"""Hourly rollups: lowest, highest, mean and count of each hour, one row a series and day."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import msgspec
+import numpy as np
+
+from fluxd.store.blocks import Floats, Ints
+from fluxd.store.places import DAY_S, HOUR_S, LATEST, SERIES_BITS, place_of
+
+HOURS = DAY_S // HOUR_S
+
+# Digits of a mean: beyond them it is noise that does not compress.
+MEAN_DIGITS = 7
+
+Hour = tuple[float, float, float, int]  # lowest, highest, mean, count
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[Hour | None]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Rollups:
+    """Hours that have datapoints: aligned arrays; `timestamps` (s) are their beginnings."""
+
+    timestamps: Ints
+    lowest: Floats
+    highest: Floats
+    mean: Floats
+    count: Ints
+
+
+def roll_up(timestamps: Ints, values: Floats) -> dict[int, Hour]:
+    """Return each hour that has any of the datapoints, by its beginning (s)."""
+    if not len(timestamps):
+        return {}
+    hours = timestamps // HOUR_S
+    edges = np.flatnonzero(np.diff(hours, prepend=-1))
+    sizes = np.diff(edges, append=len(hours))
+    lowest, highest = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
+    # Divided before they are added up: a sum of the largest numbers would be infinite.
+    means = np.add.reduceat(values / np.repeat(sizes, sizes), edges)
+    means = np.clip([float(f"{mean:.{MEAN_DIGITS}g}") for mean in means.tolist()], lowest, highest)
+    columns = (
+        (hours[edges] * HOUR_S).tolist(),
+        lowest.tolist(),
+        highest.tolist(),
+        means.tolist(),
+        sizes.tolist(),
+    )
+    return {
+        hour: (low, high, mean, count)
+        for hour, low, high, mean, count in zip(*columns, strict=True)
+    }
+
+
+def pack_day(day: int, hours: dict[int, Hour]) -> tuple[int, bytes]:
+    """Return size and body of the row of the day that begins at `day` (s)."""
+    text = _encode([_plain(hours.get(day + HOUR_S * hour)) for hour in range(HOURS)])
+    return len(text), zlib.compress(text, 6)
+
+
+def _plain(hour: Hour | None) -> Any:  # noqa: ANN401  # what the encoder takes
+    """Write whole numbers without ".0", as blocks do."""
+    if hour is None:
+        return None
+    return [int(n) if float(n).is_integer() and abs(n) < 1e15 else n for n in hour]  # noqa: PLR2004
+
+
+def unpack_day(day: int, body: bytes) -> dict[int, Hour]:
+    """Return the hours of a row by their beginning (s). Raises ValueError for a damaged one."""
+    try:
+        hours = _decode(zlib.decompress(body))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise ValueError(f"a damaged rollup: {error}") from error
+    return {day + HOUR_S * at: hour for at, hour in enumerate(hours) if hour is not None}
+
+
+def update_day(
+    connection: apsw.Connection,
+    series: int,
+    day: int,
+    stored: dict[int, Hour],
+    added: dict[int, Hour],
+) -> None:
+    """Write a day's row: `stored` is what its raw datapoints make now, `added` the new ones alone.
+
+    Where raw datapoints were pruned, the row knows more than they do: what was added is then
+    counted in.
+    """
+    row = connection.execute(
+        "SELECT body FROM day_rollups WHERE place = ?", (place_of(day, series),)
+    ).fetchone()
+    hours = unpack_day(day, row[0]) if row else {}
+    for hour in added.keys() | stored.keys():
+        if not day <= hour < day + DAY_S:
+            continue
+        old, new = hours.get(hour), stored.get(hour)
+        if old is None or (new is not None and new[3] >= old[3]):
+            if new is not None:
+                hours[hour] = new
+        elif hour in added:
+            hours[hour] = combine(old, added[hour])
+    write_days(connection, [(place_of(day, series), *pack_day(day, hours))])
+
+
+def combine(one: Hour, two: Hour) -> Hour:
+    """Return the rollup of two disjoint sets of datapoints.
+
+    >>> combine((1.0, 2.0, 1.5, 2), (4.0, 4.0, 4.0, 1))
+    (1.0, 4.0, 2.3333333333333335, 3)
+    """
+    count = one[3] + two[3]
+    mean = one[2] * (one[3] / count) + two[2] * (two[3] / count)
+    return (min(one[0], two[0]), max(one[1], two[1]), mean, count)
+
+
+def write_days(connection: apsw.Connection, rows: list[tuple[int, int, bytes]]) -> None:
+    """Write rows (place, size, body) in place of earlier ones."""
+    connection.executemany("INSERT OR REPLACE INTO day_rollups VALUES (?, ?, ?)", rows)
+
+
+def read_rollups(reader: apsw.Connection, series: int, since: int, until: int) -> Rollups:
+    """Return the hours of a series that begin in [since, until] (s) and have a rollup."""
+    first, last = (min(max(second, 0), LATEST) // DAY_S * DAY_S for second in (since, until))
+    rows: list[Any] = reader.execute(
+        f"""
+        WITH RECURSIVE days (day) AS (
+          SELECT (SELECT min(place) FROM day_rollups WHERE place >= ?1) >> {SERIES_BITS}
+          UNION ALL
+          SELECT (SELECT min(place) FROM day_rollups
+                  WHERE place >= (days.day + 1) << {SERIES_BITS}) >> {SERIES_BITS}
+          FROM days WHERE days.day < ?2
+        )
+        SELECT days.day, day_rollups.body FROM days CROSS JOIN day_rollups
+        WHERE day_rollups.place = (days.day << {SERIES_BITS}) + ?3 AND days.day <= ?2
+        """,
+        (place_of(first, 0), last, series),
+    ).fetchall()
+    found: list[tuple[int, Hour]] = []
+    for day, body in rows:
+        found += [hour for hour in unpack_day(day, body).items() if since <= hour[0] <= until]
+    return Rollups(
+        np.array([hour for hour, _ in found], np.int64),
+        *(np.array([hour[part] for _, hour in found], np.float64) for part in range(3)),
+        np.array([hour[3] for _, hour in found], np.int64),
+    )
