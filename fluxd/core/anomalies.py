@@ -258,6 +258,17 @@ class Stretches:
         if stretch.meet(row, remark):
             yield stretch
 
+    def end(self, slot: int) -> Anomaly | None:
+        """Forget a slot; return its anomaly as it ends, if it was open."""
+        stretch = self._latest.get(slot)
+        if stretch is None:
+            return None
+        self._forget(slot)
+        if stretch.ended is not None:
+            return None
+        stretch.ended = stretch.last
+        return stretch.snapshot(slot)
+
     def _forget(self, slot: int) -> None:
         del self._latest[slot]
         self._watched[slot] = False

@@ -102,6 +102,33 @@ class Knowledge:
             progress_text(count, ready_in, now),
         )
 
+    def rebuild(self, slot: int, state: bytes, *, added: int, first: int) -> None:
+        """Put another bank's state of one slot (as it dumped it) in place of this slot's.
+
+        `added` datapoints were stored beside those counted so far, the first of all at `first` (s).
+        An anomaly that is open goes on.
+        """
+        total = int(self.bank.counts[slot]) + int(self.tally.late[slot]) + added
+        self.bank.load(slot, state)
+        # What is counted and was not learnt: it came too late, or is not stored any more.
+        self.tally.late[slot] = total - int(self.bank.counts[slot])
+        earlier = int(self.tally.first[slot])
+        self.tally.first[slot] = min(earlier, first) if earlier else first
+
+    def retire(self, slot: int) -> Anomaly | None:
+        """Forget all but how many datapoints a slot had; return its anomaly, if it was open."""
+        self.tally.late[slot] += self.bank.counts[slot]
+        self.bank.forget(np.array([slot]))
+        return self.stretches.end(slot)
+
+    def forget(self, slots: Ints) -> None:
+        """Make slots as if they had never been."""
+        self.bank.forget(slots)
+        self.tally.forget(slots)
+        self.bands.forget(slots)
+        for slot in slots.tolist():
+            self.stretches.end(slot)
+
     def dump(self, start: int, stop: int) -> bytes:
         """Return the state of slots [start, stop), the bands apart."""
         parts = [

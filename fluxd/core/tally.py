@@ -31,6 +31,11 @@ class Tally:
         self.first[slots] = np.where(self.first[slots] == 0, unset, self.first[slots])
         np.minimum.at(self.first, slots, timestamps)
 
+    def forget(self, slots: Ints) -> None:
+        """Make slots as if nothing had been stored of them."""
+        self.late[slots] = 0
+        self.first[slots] = 0
+
     def dump(self, start: int, stop: int) -> bytes:
         """Return the state of slots [start, stop)."""
         return self.late[start:stop].tobytes() + self.first[start:stop].tobytes()

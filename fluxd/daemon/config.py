@@ -17,14 +17,22 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from fluxd.core.errors import ConfigError
-from fluxd.daemon.kinds import Address, HostPort, Kind, Truth, Whole
+from fluxd.daemon.kinds import Address, Duration, HostPort, Kind, Size, Truth, Whole
 
 FILE_NAME = "fluxd.toml"
 _PREFIX = "FLUXD_"
 
+HOUR_S = 3_600
+DAY_S = 86_400
+YEAR_S = 365 * DAY_S
+
 
 def _whole(default: int, low: int, high: int, unit: str) -> int:
     return field(default=default, metadata={"kind": Whole(low, high, unit)})
+
+
+def _duration(default: int, low: int, high: int) -> int:
+    return field(default=default, metadata={"kind": Duration(low, high)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +70,50 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """`[retention]`: how long what is kept, in seconds."""
+
+    # How long datapoints are kept as they were sent. Default 30 days, 1 hour to 10 years. They take
+    # 2.1 to 2.5 bytes each where values have few decimals (9 with all their digits): a metric with
+    # one a minute about 95 kB for 30 days, 10,000 such metrics 1 GB. They are deleted block by
+    # block, so the oldest may stay up to a quarter longer. A metric silent for that long leaves the
+    # analysis and frees its place in its key's quota.
+    raw: int = _duration(30 * DAY_S, HOUR_S, 10 * YEAR_S)
+
+    # How long the minimum, maximum, mean and count of each hour are kept, and never shorter than
+    # the datapoints are. Default 2 years, 1 day to 100 years. They take about 12 bytes an hour,
+    # however often a metric reports: about 200 kB for 2 years, 10,000 metrics 2 GB.
+    rollup: int = _duration(730 * DAY_S, DAY_S, 100 * YEAR_S)
+
+    # How long expected, lower, upper and score of each datapoint are kept, for charts. Default 14
+    # days, 1 hour to 1 year. They take up to 3 bytes a datapoint: a metric with one a minute about
+    # 60 kB for 14 days, 10,000 such metrics 0.6 GB. Anomalies keep their own numbers for ever.
+    band: int = _duration(14 * DAY_S, HOUR_S, YEAR_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`[store]`: how large the store may become."""
+
+    # Largest size of the store, its log included, in bytes. Default 0: the disk is the limit; else
+    # 16 MiB or more, below which there is no room for an hour of anything. At the limit POSTs are
+    # refused (503) until retention has made room; from 90 % on /healthz warns.
+    max_bytes: int = field(default=0, metadata={"kind": Size(16 << 20, "no limit but the disk's")})
+
+    # Most metrics. Default 1,000,000, 1 to 10,000,000. At the limit a POST with a new metric is
+    # refused (503), one with known metrics is not. A metric takes 5 kB of memory, whether it
+    # reports or not, so a million that an agent invents by mistake would be 5 GB.
+    max_metrics: int = _whole(1_000_000, 1, 10_000_000, "metrics")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Every setting, by section."""
 
     server: Server = Server()
     ingest: Ingest = Ingest()
+    retention: Retention = Retention()
+    store: Store = Store()
 
 
 @dataclass(frozen=True, slots=True)

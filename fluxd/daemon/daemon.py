@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fluxd.core.errors import ConfigError
+from fluxd.core.retention import Retention
 from fluxd.daemon import welcome
 from fluxd.daemon.config import Config
 from fluxd.daemon.lock import DataLock
@@ -22,6 +23,7 @@ from fluxd.jobs.analysis import Analysis
 from fluxd.jobs.pace import Pace
 from fluxd.jobs.saving import StateSaver, SummarySaver, save_ledgers
 from fluxd.jobs.scheduler import Job, Scheduler
+from fluxd.jobs.sealing import Sealer
 from fluxd.store import Store, open_store
 from fluxd.store.connection import FILE_NAME
 from fluxd.store.metrics import page_metrics
@@ -62,15 +64,24 @@ class Daemon:
     """The parts of a running fluxd over an open store."""
 
     def __init__(
-        self, store: Store, lock: DataLock, config: Config, environ: Mapping[str, str]
+        self,
+        store: Store,
+        lock: DataLock,
+        config: Config,
+        environ: Mapping[str, str],
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
+        self._clock = clock
         self._lock = lock
         self.notifier = Notifier(environ)
         self._environ = environ
         self.analysis = Analysis(store)
         self.states = StateSaver(store, self.analysis)
         self.summaries = SummarySaver(store, self.analysis)
+        retention = Retention(config.retention.raw, config.retention.rollup, config.retention.band)
+        self.sealer = Sealer(store, lambda: self.states.saved_seq, retention)
         self.scheduler = Scheduler(
             self.analysis.step,
             [
@@ -80,15 +91,17 @@ class Daemon:
                 Job("save summaries", self.summaries.save, 2.0),
                 Job("save states", self.states.save, 1.0),
                 Job("save ledgers", lambda now: save_ledgers(store, now), 2.0),
+                Job("seal", self.sealer.run, 2.0),
             ],
             store.feed.wait,
             store.feed.wake,
+            clock,
             rest=Pace(lambda: store.writer.datapoints).rest_s,
         )
         self.services = Services(
             store=store,
             knowledge=self.analysis.knowledge,
-            clock=time.time,
+            clock=clock,
             lag_s=self.analysis.lag_s,
             last_tick=lambda: self.scheduler.last_tick,
             reports=self.scheduler.reports,
@@ -112,7 +125,7 @@ class Daemon:
         """Serve until a signal, then stop in order: requests, analysis, state, store."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
-        now = int(time.time())
+        now = int(self._clock())
         text = welcome.greeting(self.store, self.server.address, data, self._environ, now)
         self.scheduler.start()
         self.notifier.ready(f"listening on {self.server.address}")
@@ -159,7 +172,7 @@ class Daemon:
             )
             return
         end = time.monotonic() + SAVE_S
-        now = int(time.time())
+        now = int(self._clock())
         try:
             save_ledgers(self.store, now)
             self.summaries.save(now)

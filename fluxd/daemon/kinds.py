@@ -6,11 +6,29 @@ sentence that follows "it must be" in the message, with bounds and unit.
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
 _LAST_PORT = 65_535
+
+# Seconds; a year is 365 days.
+_DURATIONS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+
+# Bytes; units of a thousand as disks are sold, of 1,024 as memory is.
+_SIZES = {
+    "B": 1,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 1 << 10,
+    "MiB": 1 << 20,
+    "GiB": 1 << 30,
+    "TiB": 1 << 40,
+}
+_MEASURE = re.compile(r"([0-9]{1,15}) ?([A-Za-z]*)", re.ASCII)
 
 
 class Kind(Protocol):
@@ -56,6 +74,96 @@ class Whole:
     def show(self, value: object) -> str:
         """Return `value` as TOML."""
         return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A time from `low` to `high` seconds, both included: `"30d"`, or a whole number of seconds."""
+
+    low: int
+    high: int
+
+    @property
+    def wants(self) -> str:
+        """What follows "it must be"."""
+        return (
+            f"a time from {self.show(self.low)} to {self.show(self.high)}: "
+            'a number with a unit (s m h d w y), such as "90m", "12h" or "30d", or whole seconds'
+        )
+
+    def read(self, given: object) -> int:
+        """Return the seconds of a TOML integer or string."""
+        if isinstance(given, str):
+            return self.read_text(given)
+        return Whole(self.low, self.high, "seconds").read(given)
+
+    def read_text(self, given: str) -> int:
+        """Return the seconds that the text says; a bare number is seconds."""
+        return self.read(_measured(given, _DURATIONS))
+
+    def show(self, value: object) -> str:
+        """Return `value` as TOML, in the largest unit that fits; days are more usual than weeks.
+
+        >>> Duration(0, 10**9).show(14 * 86_400)
+        '"14d"'
+        """
+        return _in_units(value, {unit: _DURATIONS[unit] for unit in "smhdy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size of `low` bytes or more, `"20GB"` or a whole number of bytes; or 0, which is `zero`."""
+
+    low: int
+    zero: str
+
+    @property
+    def wants(self) -> str:
+        """What follows "it must be"."""
+        return (
+            f"0 ({self.zero}) or a size from {self.show(self.low)} on: "
+            'a number with a unit (kB MB GB TB KiB MiB GiB TiB), such as "500MiB" or "20GB", '
+            "or whole bytes"
+        )
+
+    def read(self, given: object) -> int:
+        """Return the bytes of a TOML integer or string."""
+        if isinstance(given, str):
+            return self.read_text(given)
+        return 0 if type(given) is int and given == 0 else self._bounded.read(given)
+
+    def read_text(self, given: str) -> int:
+        """Return the bytes that the text says; a bare number is bytes."""
+        return self.read(_measured(given, _SIZES))
+
+    def show(self, value: object) -> str:
+        """Return `value` as TOML, in the largest unit that fits.
+
+        >>> Size(1, "none").show(16 << 20)
+        '"16MiB"'
+        """
+        return _in_units(value, _SIZES)
+
+    @property
+    def _bounded(self) -> Whole:
+        return Whole(self.low, 1 << 60, "bytes")
+
+
+def _measured(text: str, units: Mapping[str, int]) -> int:
+    """Return a number with one of `units` in the smallest of them. Raises ValueError."""
+    match = _MEASURE.fullmatch(text)
+    if match is None or (match[2] and match[2] not in units):
+        raise ValueError(text)
+    return int(match[1]) * (units[match[2]] if match[2] else 1)
+
+
+def _in_units(value: object, units: Mapping[str, int]) -> str:
+    """Return `value` as TOML: in the unit that leaves the smallest whole number."""
+    amount = int(str(value))
+    if amount == 0:
+        return "0"
+    unit = max((unit for unit in units if amount % units[unit] == 0), key=units.__getitem__)
+    return f'"{amount // units[unit]}{unit}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Analysis:
         slices = (self._store.catalog.next_id + SLICE - 1) // SLICE
         # A slice that was never saved had no datapoints up to the floor.
         self._slice_seqs = np.full(slices, floor, np.int64)
-        self._grow(self._store.catalog.next_id)
+        self.grow(self._store.catalog.next_id)
         for state in saved:
             try:
                 self.knowledge.load(state.slice * SLICE, state.body)
@@ -71,7 +71,8 @@ class Analysis:
             self._slice_seqs[state.slice] = max(state.seq, floor)
         self.analysed_seq = int(self._slice_seqs.min(initial=floor))
 
-    def _grow(self, count: int) -> None:
+    def grow(self, count: int) -> None:
+        """Make room for series with ids below `count`."""
         self.knowledge.grow(count)
         slices = (count + SLICE - 1) // SLICE
         if slices > len(self.dirty):
@@ -142,7 +143,7 @@ class Analysis:
 
     def _learn(self, places: Ints, values: Floats, history: Bools, seqs: Ints) -> None:
         slots, timestamps = places & SERIES_MASK, places >> SERIES_BITS
-        self._grow(int(slots.max()) + 1)
+        self.grow(int(slots.max()) + 1)
         changed, done = self.knowledge.learn(slots, timestamps, values, history)
         self._unwritten += changed
         self.dirty[slots // SLICE] = True

@@ -17,7 +17,10 @@ TICK_S = 0.5
 
 @dataclass(slots=True)
 class Job:
-    """A function of the time (Unix s), called every `every_s` seconds."""
+    """A function of the time (Unix s), called every `every_s` seconds.
+
+    When it returns True it has more to do, and is called again in the next turn, which comes soon.
+    """
 
     name: str
     run: Callable[[int], object]
@@ -69,8 +72,9 @@ class Scheduler:
         for job in self._jobs:
             # Or the clock was set back.
             if now >= job.due or job.due - now > job.every_s:
-                self._call(job)
-                job.due = now + job.every_s
+                goes_on = self._call(job) is True
+                job.due = now if goes_on else now + job.every_s
+                more = more or goes_on
         self.last_tick = self._clock()
         return more
 

@@ -60,7 +60,23 @@ def encode(timestamps: Ints, values: Floats) -> Body:
     else:
         step = 1
         text = _encode(dict(zip(offsets.tolist(), numbers, strict=True)))
-    return Body(start, step, count, len(text), zlib.compress(text, LEVEL))
+    return Body(start, step, count, len(text), compress(text))
+
+
+def compress(text: bytes) -> bytes:
+    """Return what sqlar_uncompress turns into `text`: what does not get shorter stays as it is."""
+    packed = zlib.compress(text, LEVEL)
+    return packed if len(packed) < len(text) else text
+
+
+def decompress(body: bytes) -> bytes:
+    """Return the JSON in a body. Raises ValueError for a damaged one."""
+    if body[:1] in (b"[", b"{"):
+        return body
+    try:
+        return zlib.decompress(body)
+    except zlib.error as error:
+        raise ValueError(f"a damaged block: {error}") from error
 
 
 def _numbers(values: Floats) -> list[float]:
@@ -78,10 +94,10 @@ def _numbers(values: Floats) -> list[float]:
 def decode(start: int, step: int, body: bytes) -> tuple[Ints, Floats]:
     """Return timestamps (s, ascending) and values of a block.
 
-    Raises ValueError (zlib.error becomes one) for a body that is none.
+    Raises ValueError for a body that is none.
     """
+    text = decompress(body)
     try:
-        text = zlib.decompress(body)
         if text[:1] == b"[":
             if b"null" not in text:
                 numbers = _decode_array(text)
@@ -91,7 +107,7 @@ def decode(start: int, step: int, body: bytes) -> tuple[Ints, Floats]:
             slots = np.flatnonzero(~np.isnan(values))
             return start + step * slots, values[slots]
         found = _decode_object(text)
-    except (zlib.error, msgspec.DecodeError) as error:
+    except msgspec.DecodeError as error:
         raise ValueError(f"a damaged block: {error}") from error
     offsets = np.fromiter(found.keys(), np.int64, len(found))
     return start + step * offsets, np.fromiter(found.values(), np.float64, len(found))

@@ -37,11 +37,8 @@ def read_datapoints(
     sealed = _read_sealed(reader, series, since, until, limit)
     if len(sealed[0]) > limit:  # no need of what comes later
         until = min(until, int(sealed[0][limit - 1]))
-    parts = [
-        sealed,
-        *(_read_recent(reader, table, series, since, until) for table in RECENT_TABLES),
-    ]
-    timestamps, values = blocks.overlay(*parts)
+    recent = [_read_recent(reader, table, series, since, until, limit) for table in RECENT_TABLES]
+    timestamps, values = blocks.overlay(sealed, *recent)
     return timestamps[:limit], values[:limit]
 
 
@@ -78,9 +75,12 @@ def _read_sealed(
 
 
 def _read_recent(
-    reader: apsw.Connection, table: str, series: int, since: int, until: int
+    reader: apsw.Connection, table: str, series: int, since: int, until: int, limit: int
 ) -> tuple[Ints, Floats]:
-    """Hop from one second that has datapoints of any series to the next, as the view does."""
+    """Hop from one second that has datapoints of any series to the next, as the view does.
+
+    The first `limit` of each table are enough: the first of all are among them.
+    """
     rows: list[Any] = reader.execute(
         f"""
         WITH RECURSIVE seconds (timestamp) AS (
@@ -93,8 +93,9 @@ def _read_recent(
         SELECT seconds.timestamp, value
         FROM seconds CROSS JOIN {table}
         WHERE place = (seconds.timestamp << {SERIES_BITS}) + ?3 AND seconds.timestamp <= ?2
+        LIMIT ?4
         """,
-        (place_of(since, 0), until, series),
+        (place_of(since, 0), until, series, limit),
     ).fetchall()
     if not rows:
         return blocks.NOTHING
@@ -103,8 +104,28 @@ def _read_recent(
 
 def oldest_raw(reader: apsw.Connection, series: int) -> int | None:
     """Return the first second of which the store has a datapoint of the series, None for none."""
-    timestamps, _ = read_datapoints(reader, series, 0, LATEST, 1)
-    return int(timestamps[0]) if len(timestamps) else None
+    found = [
+        int(times[0])
+        for times, _ in (
+            _read_recent(reader, table, series, 0, LATEST, 1) for table in RECENT_TABLES
+        )
+        if len(times)
+    ]
+    row = reader.execute(
+        f"""
+        WITH RECURSIVE labels (label) AS (
+          SELECT (SELECT min(place) FROM blocks) >> {SERIES_BITS}
+          UNION ALL
+          SELECT (SELECT min(place) FROM blocks
+                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
+          FROM labels WHERE labels.label IS NOT NULL
+        )
+        SELECT start FROM labels CROSS JOIN blocks
+        WHERE place = (labels.label << {SERIES_BITS}) + ?1 LIMIT 1
+        """,
+        (series,),
+    ).fetchone()
+    return min([*found, *(row or ())], default=None)
 
 
 @dataclass(frozen=True, slots=True)

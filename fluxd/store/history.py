@@ -185,11 +185,12 @@ def _overwrite_recent(
         ).fetchone()
         if ends[0] is None:
             continue
-        first, stop = np.searchsorted(timestamps, [ends[0] >> SERIES_BITS, ends[1] >> SERIES_BITS])
-        places = (timestamps[first : stop + 1] << SERIES_BITS | series).tolist()
-        some = dict(zip(places, values[first : stop + 1].tolist(), strict=True))
+        oldest, newest = (end >> SERIES_BITS for end in ends)
+        first, stop = np.searchsorted(timestamps, [oldest, newest + 1])
+        places = (timestamps[first:stop] << SERIES_BITS | series).tolist()
+        some = dict(zip(places, values[first:stop].tolist(), strict=True))
         # CROSS JOIN: a look-up for each of ours, never a scan of the table.
-        hits = connection.execute(
+        hits: list[Any] = connection.execute(
             f"SELECT place, atom FROM json_each(?1) CROSS JOIN {table}"
             " WHERE place = CAST(key AS INTEGER)",
             (msgspec.json.encode(some).decode(),),

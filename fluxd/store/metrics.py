@@ -21,6 +21,19 @@ class Summary:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListedMetric:
+    """A metric as commands list it; times in Unix seconds, None where not known yet."""
+
+    name: str
+    state: str
+    interval: float | None
+    datapoints: int
+    first: int | None
+    last: int | None
+    muted: int  # 0 or 1
+
+
 def page_metrics(
     reader: apsw.Connection, *, match: str | None = None, limit: int = 100, cursor: str = ""
 ) -> tuple[list[tuple[int, str]], str | None]:
@@ -28,18 +41,59 @@ def page_metrics(
 
     `match` is a glob where it has one of `*?[`, else a part of the name.
     """
-    if match is None:
-        pattern = "*"
-    elif _WILDCARDS.isdisjoint(match):
-        pattern = f"*{match}*"
-    else:
-        pattern = match
     rows: list[Any] = reader.execute(
-        "SELECT id, name FROM series WHERE name > ? AND name GLOB ? ORDER BY name LIMIT ?",
-        (cursor, pattern, limit + 1),
+        "SELECT id, name FROM series WHERE name > ? AND name GLOB ? AND deleted IS NULL"
+        " ORDER BY name LIMIT ?",
+        (cursor, _pattern(match), limit + 1),
     ).fetchall()
     page = [(row[0], row[1]) for row in rows[:limit]]
     return page, page[-1][1] if len(rows) > limit else None
+
+
+def list_metrics(
+    reader: apsw.Connection,
+    *,
+    match: str | None = None,
+    state: str | None = None,
+    limit: int = 100,
+    cursor: str = "",
+) -> tuple[list[ListedMetric], str | None]:
+    """Return the metrics after the name `cursor` from the table alone, and the next cursor.
+
+    `match` as for `page_metrics`. What was imported counts at once, and is "learning" until the
+    detector has seen it.
+    """
+    rows: list[Any] = reader.execute(
+        """
+        SELECT name,
+               CASE WHEN rebuilds.series IS NOT NULL THEN 'learning'
+                    WHEN retired IS NOT NULL THEN 'retired'
+                    ELSE coalesce(summaries.state, 'learning') END AS now,
+               interval, coalesce(datapoints, 0) + coalesce(added, 0), first, last, muted
+        FROM series LEFT JOIN summaries ON summaries.series = series.id
+                    LEFT JOIN rebuilds ON rebuilds.series = series.id
+        WHERE name > ?1 AND name GLOB ?2 AND deleted IS NULL AND now = coalesce(?3, now)
+        ORDER BY name LIMIT ?4
+        """,
+        (cursor, _pattern(match), state, limit + 1),
+    ).fetchall()
+    page = [ListedMetric(*row) for row in rows[:limit]]
+    return page, page[-1].name if len(rows) > limit else None
+
+
+def _pattern(match: str | None) -> str:
+    if match is None:
+        return "*"
+    return f"*{match}*" if _WILDCARDS.isdisjoint(match) else match
+
+
+def read_summary(reader: apsw.Connection, series: int) -> Summary | None:
+    """Return what the view `metrics` says of a series, None where nothing was written yet."""
+    row = reader.execute(
+        "SELECT series, interval, datapoints, first, last, state FROM summaries WHERE series = ?",
+        (series,),
+    ).fetchone()
+    return Summary(*row) if row else None
 
 
 def write_summaries(connection: apsw.Connection, summaries: Iterable[Summary]) -> None:

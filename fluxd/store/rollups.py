@@ -1,6 +1,5 @@
 """Hourly rollups: lowest, highest, mean and count of each hour, one row a series and day."""
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import apsw
 import msgspec
 import numpy as np
 
-from fluxd.store.blocks import Floats, Ints
+from fluxd.store.blocks import Floats, Ints, compress, decompress
 from fluxd.store.places import DAY_S, HOUR_S, LATEST, SERIES_BITS, place_of
 
 HOURS = DAY_S // HOUR_S
@@ -60,7 +59,7 @@ def roll_up(timestamps: Ints, values: Floats) -> dict[int, Hour]:
 def pack_day(day: int, hours: dict[int, Hour]) -> tuple[int, bytes]:
     """Return size and body of the row of the day that begins at `day` (s)."""
     text = _encode([_plain(hours.get(day + HOUR_S * hour)) for hour in range(HOURS)])
-    return len(text), zlib.compress(text, 6)
+    return len(text), compress(text)
 
 
 def _plain(hour: Hour | None) -> Any:  # noqa: ANN401  # what the encoder takes
@@ -73,8 +72,8 @@ def _plain(hour: Hour | None) -> Any:  # noqa: ANN401  # what the encoder takes
 def unpack_day(day: int, body: bytes) -> dict[int, Hour]:
     """Return the hours of a row by their beginning (s). Raises ValueError for a damaged one."""
     try:
-        hours = _decode(zlib.decompress(body))
-    except (zlib.error, msgspec.DecodeError) as error:
+        hours = _decode(decompress(body))
+    except msgspec.DecodeError as error:
         raise ValueError(f"a damaged rollup: {error}") from error
     return {day + HOUR_S * at: hour for at, hour in enumerate(hours) if hour is not None}
 
@@ -110,8 +109,8 @@ def update_day(
 def combine(one: Hour, two: Hour) -> Hour:
     """Return the rollup of two disjoint sets of datapoints.
 
-    >>> combine((1.0, 2.0, 1.5, 2), (4.0, 4.0, 4.0, 1))
-    (1.0, 4.0, 2.3333333333333335, 3)
+    >>> combine((1.0, 2.0, 1.5, 2), (4.0, 4.5, 4.25, 2))
+    (1.0, 4.5, 2.875, 4)
     """
     count = one[3] + two[3]
     mean = one[2] * (one[3] / count) + two[2] * (two[3] / count)
@@ -143,8 +142,8 @@ def read_rollups(reader: apsw.Connection, series: int, since: int, until: int) -
     found: list[tuple[int, Hour]] = []
     for day, body in rows:
         found += [hour for hour in unpack_day(day, body).items() if since <= hour[0] <= until]
-    return Rollups(
-        np.array([hour for hour, _ in found], np.int64),
-        *(np.array([hour[part] for _, hour in found], np.float64) for part in range(3)),
-        np.array([hour[3] for _, hour in found], np.int64),
+    lowest, highest, mean = (
+        np.array([hour[part] for _, hour in found], np.float64) for part in range(3)
     )
+    times = np.array([time for time, _ in found], np.int64)
+    return Rollups(times, lowest, highest, mean, np.array([h[3] for _, h in found], np.int64))

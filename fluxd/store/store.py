@@ -39,7 +39,12 @@ class Store:
         self._readers: deque[apsw.Connection] = deque()
         self._files: dict[Path, tuple[int, int]] = {}
         self._checkpointer = open_writer(path, vfs=vfs)
-        self.writer = Writer(connection, self.catalog, self.feed, seq, self.keys.load)
+        self.writer = Writer(connection, self.catalog, self.feed, seq, self._reload)
+
+    def _reload(self, connection: apsw.Connection) -> None:
+        """Take over what other processes have changed."""
+        self.keys.load(connection)
+        self.catalog.refresh(connection)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[apsw.Connection]:

@@ -10,12 +10,12 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from fluxd.core.errors import UnavailableError
-from fluxd.store.catalog import Catalog
+from fluxd.store.catalog import Arrivals, Catalog
 from fluxd.store.connection import WRITER_BUSY_MS, transaction
 from fluxd.store.faults import FaultLog
 from fluxd.store.feed import Commit, Feed
 from fluxd.store.handover import Batch, Part, Submission, Task
-from fluxd.store.places import LATE, MAX_SERIES, open_hour, place_of
+from fluxd.store.places import HOUR_S, LATE, LATE_TABLE, SERIES_BITS, open_hour, place_of
 from fluxd.store.rows import in_order, pack_hours, write_parts
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,6 @@ POLL_S = 0.1
 # Commit numbers are reserved in the table by the ten thousand: a start need not search the
 # datapoints for the last one, nor a commit write a counter.
 RESERVED = 10_000
-
-Created = dict[str, tuple[int, str, int, int]]  # by stored name: id, name, key id, time
 
 
 class Writer:
@@ -73,7 +71,9 @@ class Writer:
         self._data_version = connection.pragma("data_version")
         self.faults = FaultLog()
         self.refusing: str | None = None  # why no datapoints are taken, whatever a commit says
-        self.open_hour = 0  # the oldest hour whose table takes datapoints
+        self.refuse_new: Callable[[int], str | None] = lambda _metrics: None  # why not so many
+        # The oldest hour whose table takes datapoints: what the late table has is never shadowed.
+        self.open_hour = last_late_hour(connection) + 1
         self.written: dict[str, int] = {}  # by table of the recent tier: the last commit to it
         self.commits = 0
         self.datapoints = 0
@@ -201,35 +201,30 @@ class Writer:
 
     def _commit(self, group: list[Submission]) -> None:
         seq = self._seq + 1
-        parts = self._routed(group)
-        rows = 0
-        created: Created = {}
+        arrivals = Arrivals(self._catalog)
         try:
             with transaction(self._connection):
                 self._reserve(seq)
-                for submission in group:
-                    if submission.batch.new:
-                        parts += self._place_new(submission, created)
-                    rows += submission.batch.rows - len(submission.rejected)
-                for row in created.values():
-                    self._connection.execute(
-                        "INSERT INTO series (id, name, key, created) VALUES (?, ?, ?, ?)", row
-                    )
-                parts = in_order(parts)
+                group, parts = self._placed(group, arrivals)
+                arrivals.write(self._connection)
                 tables = write_parts(self._connection, parts, seq=seq)
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiting requests are told
             self._reserved = self._seq  # a reservation in this transaction was rolled back with it
             told = self.faults.translate(error).message
             for submission in group:
-                submission.finish(UnavailableError(told))
+                if not submission.finished:
+                    submission.finish(UnavailableError(told))
             return
+        self.faults.clear()
+        if not group:
+            return
+        rows = sum(one.batch.rows - len(one.rejected) for one in group)
         self._seq = seq
-        self._catalog.add(created.values())
+        self._catalog.add(arrivals.rows())
         self._feed.put(Commit(seq, group[0].batch.now, rows, parts))
         self.written |= dict.fromkeys(tables, seq)
         for submission in group:
             submission.finish()
-        self.faults.clear()
         self.commits += 1
         self.datapoints += rows
 
@@ -248,38 +243,50 @@ class Writer:
                 (str(self._reserved),),
             )
 
-    def _routed(self, group: list[Submission]) -> list[Part]:
-        """Return what the requests have of known metrics, none for an hour that is closed by now.
+    def _placed(
+        self, group: list[Submission], arrivals: Arrivals
+    ) -> tuple[list[Submission], list[Part]]:
+        """Give new metrics their ids; return the requests to be stored, and what they have.
 
-        A request may have waited while its hour was closed, or the clock was set back: an hour's
-        table, once closed, never changes.
+        Nothing is routed to an hour that is closed by now, though a request may have waited
+        meanwhile, or the clock was set back: an hour's table, once closed, never changes.
         """
         self.open_hour = max(self.open_hour, *(open_hour(one.batch.now) for one in group))
-        parts = [part for submission in group for part in submission.batch.parts]
-        return [
+        if any(submission.batch.new for submission in group):
+            self._catalog.refresh(self._connection)
+        kept: list[Submission] = []
+        parts: list[Part] = []
+        for submission in group:
+            parts += submission.batch.parts
+            if submission.batch.new:
+                try:
+                    parts += self._place_new(submission, arrivals)
+                except UnavailableError as error:  # it alone: the others' metrics are known
+                    del parts[len(parts) - len(submission.batch.parts) :]
+                    submission.finish(error)
+                    continue
+            kept.append(submission)
+        routed = [
             Part(LATE, part.history, part.packed) if part.hour < self.open_hour else part
             for part in parts
         ]
+        return kept, in_order(routed)
 
-    def _place_new(self, submission: Submission, created: Created) -> list[Part]:
+    def _place_new(self, submission: Submission, arrivals: Arrivals) -> list[Part]:
         """Give the request's new metrics ids while its key's quota lasts, in array order."""
         key, now = submission.batch.key, submission.batch.now
+        wanted = arrivals.wanted((row.name for row in submission.batch.new), key)
+        if wanted:
+            refusing = self.refuse_new(len(self._catalog) + len(arrivals) + wanted)
+            if refusing is not None:
+                raise UnavailableError(refusing)
         new: dict[int, float] = {}
         old: dict[int, float] = {}
-        owned = self._catalog.owned(key.id) + sum(row[2] == key.id for row in created.values())
         for row in submission.batch.new:
-            series = self._catalog.id_of(row.name)
-            if series is None and row.name in created:
-                series = created[row.name][0]
+            series = arrivals.id_for(row.name, key, now)
             if series is None:
-                if key.quota is not None and owned >= key.quota:
-                    submission.rejected.append(row.position)
-                    continue
-                series = self._catalog.next_id + len(created)
-                if series > MAX_SERIES:
-                    raise UnavailableError(f"the store holds its {MAX_SERIES:,} metrics")
-                created[row.name] = (series, row.name, key.id, now)
-                owned += 1
+                submission.rejected.append(row.position)
+                continue
             (old if row.history else new)[place_of(row.timestamp, series)] = row.value
         return [
             *pack_hours(new, self.open_hour, history=False),
@@ -306,6 +313,12 @@ def _probe(connection: apsw.Connection) -> None:
 
 def _checkpoint(connection: apsw.Connection) -> None:
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+
+def last_late_hour(connection: apsw.Connection) -> int:
+    """Return the latest hour (since 1970) that the late table has datapoints of, -1 for none."""
+    row: Any = connection.execute(f"SELECT max(place) FROM {LATE_TABLE}").fetchone()
+    return -1 if row[0] is None else (row[0] >> SERIES_BITS) // HOUR_S
 
 
 def reserved_seq(connection: apsw.Connection) -> int:

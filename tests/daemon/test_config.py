@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fluxd.core.errors import ConfigError
 from fluxd.daemon.config import SETTINGS, Address, Config, find_config, load_config
-from fluxd.daemon.kinds import HostPort
+from fluxd.daemon.kinds import Duration, HostPort, Size
 
 
 @pytest.fixture
@@ -30,6 +30,10 @@ def test_without_a_file_everything_has_its_default() -> None:
     assert config.ingest.max_age == 3600
     assert config.ingest.max_inflated_bytes == 8 << 20
     assert config.ingest.allow_get is False
+    days = [config.retention.raw, config.retention.rollup, config.retention.band]
+    assert [seconds / 86_400 for seconds in days] == [30, 730, 14]
+    assert config.store.max_bytes == 0
+    assert config.store.max_metrics == 1_000_000
 
 
 def test_a_file_sets_what_it_names(file: Path) -> None:
@@ -62,7 +66,7 @@ def test_every_setting_has_a_default_that_its_own_kind_takes() -> None:
         ("[server]\nqqq = 8", "server.qqq. Known: server.listen, server.threads"),
         ("[srver]\nthreads = 8", "no setting srver; did you mean server? Known: server.listen, s"),
         ("threads = 8", "no setting threads; did you mean server.threads?"),
-        ("[detection]\n", "no setting detection. Known: server.listen"),
+        ("[zoo]\n", "no setting zoo. Known: server.listen"),
         ("server = 8", "server is a section: write [server] above its keys"),
         ("[server.threads]\nx = 1", "server.threads is {'x': 1}"),
     ],
@@ -90,6 +94,23 @@ def test_an_unknown_name_is_told_with_its_path_and_its_neighbours(
         ("[ingest]\nmax_age = 59", "a whole number of seconds from 60 to 31536000"),
         ("[ingest]\nmax_inflated_bytes = 1", "of bytes from 1048576 to 67108864"),
         ("[ingest]\nallow_get = 1", "ingest.allow_get is 1 in {file}; it must be true or false"),
+        (
+            '[retention]\nraw = "30"',
+            'raw is \'30\' in {file}; it must be a time from "1h" to "10y"',
+        ),
+        ('[retention]\nraw = "30 days"', 'such as "90m", "12h" or "30d", or whole seconds'),
+        ("[retention]\nrollup = 86399", 'a time from "1d" to "100y"'),
+        ('[retention]\nband = "53w"', 'from "1h" to "1y": a number with a unit (s m h d w y)'),
+        ("[retention]\nband = true", "retention.band is True in {file}"),
+        ("[retention]\nband = 1e6", '(default: "14d")'),
+        (
+            '[store]\nmax_bytes = "20G"',
+            'must be 0 (no limit but the disk\'s) or a size from "16MiB"',
+        ),
+        ("[store]\nmax_bytes = 16777215", "or whole bytes (default: 0)"),
+        ("[store]\nmax_bytes = false", "store.max_bytes is False"),
+        ('[store]\nmax_bytes = "-1GB"', "(kB MB GB TB KiB MiB GiB TiB)"),
+        ("[store]\nmax_metrics = 0", "a whole number of metrics from 1 to 10000000"),
     ],
 )
 def test_a_wrong_value_is_told_with_bounds_unit_and_default(
@@ -109,6 +130,8 @@ def test_a_wrong_value_is_told_with_bounds_unit_and_default(
         ),
         ("FLUXD_SERVER__THREADS", "", "from 4 to 256"),
         ("FLUXD_INGEST__ALLOW_GET", "yes", "it must be true or false"),
+        ("FLUXD_RETENTION__RAW", "59m", 'it must be a time from "1h"'),
+        ("FLUXD_STORE__MAX_BYTES", "much", "it must be 0 (no limit"),
         ("FLUXD_SERVER__THREAD", "8", "names no setting; did you mean FLUXD_SERVER__THREADS?"),
         ("FLUXD_SERVER_LISTEN", "[::1]:1", "did you mean FLUXD_SERVER__LISTEN?"),
     ],
@@ -191,3 +214,56 @@ def test_no_text_is_anything_but_an_address_or_refused(text: str) -> None:
     except ValueError:
         return
     assert HostPort().read_text(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("90m", 5_400),
+        ("12h", 43_200),
+        ("30d", 2_592_000),
+        ("30 d", 2_592_000),
+        ("2w", 1_209_600),
+        ("2y", 63_072_000),
+        ("5400", 5_400),
+    ],
+)
+def test_times_are_read(text: str, seconds: int) -> None:
+    kind = Duration(90, 10**9)
+    assert kind.read(text) == kind.read(seconds) == kind.read_text(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("0GB", 0),
+        ("500B", 500),
+        ("3kB", 3_000),
+        ("20GB", 20 * 10**9),
+        ("20 GB", 20 * 10**9),
+        ("500MiB", 500 << 20),
+        ("2TB", 2 * 10**12),
+        ("1TiB", 1 << 40),
+    ],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    kind = Size(500, "none")
+    assert kind.read(text) == kind.read(size) == kind.read_text(text) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "d", "30D", "1.5d", "-1d", "+1d", "1d ", "1  d", "1d2h", "1e3s", "1_000s", "½d", "9" * 16],
+)
+def test_what_is_no_time_or_size_is_refused(text: str) -> None:
+    for kind in (Duration(0, 10**12), Size(1, "none")):
+        with pytest.raises(ValueError, match=r"^"):
+            kind.read(text)
+
+
+@given(st.integers(0, 10**12))
+def test_amounts_come_back_as_they_are_shown(amount: int) -> None:
+    for kind in (Duration(0, 10**12), Size(1, "none")):
+        assert kind.read_text(kind.show(amount).strip('"')) == amount

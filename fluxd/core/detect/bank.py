@@ -73,6 +73,10 @@ class Bank:
         """Take back what `dump` gave; ValueError for another version's or a damaged one."""
         self._state.load(start, blob)
 
+    def forget(self, slots: Ints) -> None:
+        """Make slots as if they had never had a row."""
+        self._state.forget(slots)
+
     def advance(
         self, slots: npt.ArrayLike, timestamps: npt.ArrayLike, values: npt.ArrayLike
     ) -> Verdicts:

@@ -76,9 +76,17 @@ class State:
         if len(blob) != HEADER.size + count * self.bytes_per_metric:
             raise ValueError("saved detector state of a wrong size")
         self.grow(start + count)
+        # A blank slot's zeros are not written: its pages stay untouched.
+        used = np.flatnonzero(np.frombuffer(blob, np.int64, count, HEADER.size))
+        self.forget(start + np.flatnonzero(self.counts[start : start + count]))
         at = HEADER.size
         for name, (shape, kind) in ARRAYS.items():
             items = count * int(np.prod(shape, dtype=np.int64))
             part = np.frombuffer(blob, kind, items, at)
-            getattr(self, name)[start : start + count] = part.reshape(count, *shape)
+            getattr(self, name)[start + used] = part.reshape(count, *shape)[used]
             at += part.nbytes
+
+    def forget(self, slots: Ints) -> None:
+        """Make slots as if they had never had a row."""
+        for name in ARRAYS:
+            getattr(self, name)[slots] = 0

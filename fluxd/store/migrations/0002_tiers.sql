@@ -1,11 +1,12 @@
 -- The recent tier in five tables, and the tier that it is sealed into.
 --
--- `recent_0` to `recent_3` hold the hour h (Unix hours) with h % 4 = n, `recent_late` what comes when
--- its hour is over. An hour's table is emptied as a whole, by a DELETE without WHERE: that writes 0.1 bytes
--- per datapoint, where deleting row by row writes 55 (every page goes through the log once more).
+-- `recent_0` to `recent_3` hold the hour h (Unix hours) with h % 4 = n, `recent_late` what comes
+-- when its hour is over. An hour's table is emptied as a whole, by a DELETE without WHERE: that
+-- writes 0.1 bytes per datapoint, where deleting row by row writes 55 (every page goes through the
+-- log once more).
 --
 -- What the recent tier has of a series and second shadows what a block has of it. So blocks can be
--- written long before their rows are deleted, and a sealing that was cut short is simply done again.
+-- written long before their rows are deleted, and a sealing that was cut short is done again.
 
 DROP VIEW datapoints;
 DROP VIEW datapoints_recent;
@@ -92,8 +93,8 @@ CREATE VIEW recent (place, value, seq, history) AS
   SELECT place, value, seq, history FROM recent_3
   WHERE NOT EXISTS (SELECT 1 FROM recent_late WHERE recent_late.place = recent_3.place);
 
--- Sealed datapoints of one series and span: a zlib-compressed JSON array of values, null for a gap, or an
--- object from offset to value; the key k of either is the second start + step * k. `place` is
+-- Sealed datapoints of one series and span: a zlib-compressed JSON array of values, null for a gap,
+-- or an object from offset to value; the key k of either is the second start + step * k. `place` is
 -- label * 2^29 + series, and the label the beginning of the span, a multiple of its length.
 CREATE TABLE blocks (
   place  INTEGER PRIMARY KEY,
@@ -113,8 +114,8 @@ CREATE TABLE day_rollups (
   body   BLOB NOT NULL
 ) STRICT;
 
--- Expected, lower, upper and score, quantised. The label is the hour in which the row was written, later
--- the day; `first` and `last` are the seconds of its datapoints.
+-- Expected, lower, upper and score, quantised. The label is the hour in which the row was written,
+-- later the day; `first` and `last` are the seconds of its datapoints.
 CREATE TABLE bands (
   place INTEGER PRIMARY KEY,
   first INTEGER NOT NULL,
@@ -136,8 +137,8 @@ ALTER TABLE series ADD COLUMN muted INTEGER NOT NULL DEFAULT 0;
 
 -- The promise to users. Everything above is internal.
 
--- One metric's datapoints. In blocks there are few distinct labels: from one to the next, two look-ups each,
--- lead to the metric's own blocks. In the recent tier the same is done with the seconds that have any.
+-- One metric's datapoints. In blocks there are few distinct labels: hops from one to the next, two
+-- look-ups each, lead to the metric's own. In the recent tier the same is done with the seconds.
 CREATE VIEW datapoints (metric, timestamp, value) AS
   SELECT series.name, blocks.start + blocks.step * CAST(element.key AS INTEGER),
          CAST(element.atom AS REAL)
@@ -150,7 +151,9 @@ CREATE VIEW datapoints (metric, timestamp, value) AS
     )
     SELECT label FROM labels WHERE label IS NOT NULL
   ) AS spans
-  CROSS JOIN blocks CROSS JOIN json_each(sqlar_uncompress(blocks.body, blocks.size)) AS element
+  CROSS JOIN blocks CROSS JOIN json_each(
+    CAST(sqlar_uncompress(blocks.body, blocks.size) AS TEXT)  -- a blob might be taken for JSONB
+  ) AS element
   WHERE blocks.place = (spans.label << 29) + series.id
     AND series.deleted IS NULL
     AND element.atom IS NOT NULL
@@ -258,7 +261,8 @@ CREATE VIEW rollups (metric, timestamp, min, max, mean, count) AS
     )
     SELECT label FROM labels WHERE label IS NOT NULL
   ) AS spans
-  CROSS JOIN day_rollups CROSS JOIN json_each(sqlar_uncompress(day_rollups.body, day_rollups.size)) AS hour
+  CROSS JOIN day_rollups
+  CROSS JOIN json_each(CAST(sqlar_uncompress(day_rollups.body, day_rollups.size) AS TEXT)) AS hour
   WHERE day_rollups.place = (spans.label << 29) + series.id
     AND series.deleted IS NULL
     AND hour.type = 'array';
@@ -266,7 +270,8 @@ CREATE VIEW rollups (metric, timestamp, min, max, mean, count) AS
 CREATE VIEW metrics (metric, interval, datapoints, first, last, state) AS
   SELECT series.name, summaries.interval, coalesce(summaries.datapoints, 0), summaries.first,
          summaries.last,
-         CASE WHEN series.retired IS NULL THEN coalesce(summaries.state, 'learning') ELSE 'retired' END
+         CASE WHEN series.retired IS NULL THEN coalesce(summaries.state, 'learning')
+              ELSE 'retired' END
   FROM series LEFT JOIN summaries ON summaries.series = series.id
   WHERE series.deleted IS NULL;
 

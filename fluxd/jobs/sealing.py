@@ -1,0 +1,261 @@
+"""Keeping the store small: hours are sealed, merged to days and weeks, and old ones pruned.
+
+    seal     an hour's table that is closed and reflected by the saved detector state becomes
+             blocks, slice by slice of its series, and is then emptied as a whole
+    late     what came after its hour is merged into the block that it belongs to
+    close    hours become days, days weeks; a day's rollups are written when it is closed
+    prune    blocks, rollups and anomalies beyond their retention go, space is given back
+
+Everything is a chain of reads and short transactions that can be cut anywhere: what the recent tier
+has shadows what a block has, so blocks may be written long before their rows go.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+from fluxd.core.retention import Retention
+from fluxd.store import Store
+from fluxd.store import prune as pruning
+from fluxd.store import seal as sealing
+from fluxd.store.connection import Connection
+from fluxd.store.history import CLOSE_S, Row, Stored, row_of
+from fluxd.store.places import DAY_S, HOUR_S, HOUR_TABLES, LATE_TABLE, WEEK_S, open_hour, place_of
+from fluxd.store.rollups import pack_day, roll_up, write_days
+
+log = logging.getLogger(__name__)
+
+# One call of the job works for about so long; the scheduler's thread is needed for analysis.
+BUDGET_S = 0.06
+
+# Series taken at once: about 30 ms of work outside and 10 ms inside of a transaction.
+SLICES = {HOUR_S: 256, DAY_S: 32, WEEK_S: 4}
+
+# Up to which second the days (weeks) are closed: names in the table `meta`.
+CURSORS = {DAY_S: "closed_day", WEEK_S: "closed_week"}
+
+# Late datapoints moved in one transaction.
+LATE_ROWS = 4_000
+LATE_S = 0.02
+
+PRUNE_EVERY_S = 3_600
+
+
+class Changed(Exception):  # noqa: N818  # no error: the step is done again later
+    """Something else has written meanwhile."""
+
+
+class Sealer:
+    """The job. `saved_seq()` is the commit up to which detector state is saved."""
+
+    def __init__(
+        self,
+        store: Store,
+        saved_seq: Callable[[], int],
+        retention: Retention,
+        *,
+        budget_s: float = BUDGET_S,
+    ) -> None:
+        self._store = store
+        self._saved_seq = saved_seq
+        self._retention = retention
+        self._budget_s = budget_s
+        self._work: Iterator[None] | None = None
+        self._needed: dict[str, int] = {}  # by table: the saved commit that it waits for
+        self._pruned_at = 0
+        self.sealed = 0  # datapoints, since the start
+        self.merged = 0  # blocks of days and weeks written
+
+    def run(self, now: int) -> bool:
+        """Do some steps; return whether more are waiting."""
+        if self._work is None:
+            self._work = self._all(now)
+        work, self._work = self._work, None  # after an exception it begins anew
+        end = time.monotonic() + self._budget_s
+        try:
+            for _ in work:
+                if time.monotonic() >= end:
+                    self._work = work
+                    return True
+        except Changed:
+            return True
+        return False
+
+    def _all(self, now: int) -> Iterator[None]:
+        yield from self._seal_hours(now)
+        yield from self._seal_late(now)
+        yield from self._close(now)
+        if now - self._pruned_at >= PRUNE_EVERY_S or now < self._pruned_at:
+            yield from self._prune(now)
+            self._pruned_at = now
+
+    # ---- hours
+
+    def _seal_hours(self, now: int) -> Iterator[None]:
+        still_open = max(open_hour(now), self._store.writer.open_hour)
+        for table in HOUR_TABLES:
+            hours = self._hours_of(table)
+            if hours and hours[-1] < still_open:
+                yield from self._seal_hour(table, now)
+
+    def _hours_of(self, table: str) -> list[int]:
+        with self._store.read() as reader:
+            return sealing.hours_of(reader, table)
+
+    def _seal_hour(self, table: str, now: int) -> Iterator[None]:
+        """Write the blocks of what a table has, then empty it, unless it has changed meanwhile."""
+        saved = self._saved_seq()
+        last_written = self._store.writer.written.get(table, 0)
+        if max(last_written, self._needed.get(table, 0)) > saved:
+            return
+        version = self._data_version()
+        with self._store.read() as reader:
+            seconds = sealing.seconds_of(reader, table)
+            rows = sealing.count_rows(reader, table)
+        done = 0
+        for start in range(0, self._store.catalog.next_id, SLICES[HOUR_S]):
+            with self._store.read() as reader:
+                places, values, last = sealing.read_slice(
+                    reader, table, seconds, start, start + SLICES[HOUR_S]
+                )
+            if last > saved:
+                self._needed[table] = last
+                return
+            self._write_hours(list(sealing.hour_blocks(places, values)), now)
+            done += len(places)
+            yield
+        if done != rows:
+            log.warning("%s has %d rows, %d of them sealed: once more", table, rows, done)
+            raise Changed
+
+        def empty(connection: Connection) -> None:
+            written = self._store.writer.written.get(table, 0)
+            if written != last_written or connection.pragma("data_version") != version:
+                raise Changed
+            sealing.empty(connection, table)
+
+        self._store.writer.run(empty)
+        self.sealed += done
+        yield
+
+    def _write_hours(self, found: list[tuple[int, Stored]], now: int) -> None:
+        rows = [row_of(series, block, now=now) for series, block in found]
+        levels = self._retention.levels()
+        self._store.writer.run(
+            lambda connection: sealing.write_hours(connection, found, rows, now=now, levels=levels)
+        )
+
+    def _data_version(self) -> int:
+        """Return the number that changes when another process has written."""
+        version: int = self._store.writer.run(lambda connection: connection.pragma("data_version"))
+        return version
+
+    # ---- late datapoints
+
+    def _seal_late(self, now: int) -> Iterator[None]:
+        if not self._hours_of(LATE_TABLE):
+            return
+        saved = self._saved_seq()
+        held = {hour for table in HOUR_TABLES for hour in self._hours_of(table)}
+        with self._store.read() as reader:
+            waiting = sealing.late_work(reader, saved, held)
+        waiting.reverse()
+        levels = self._retention.levels()
+
+        def move_some(connection: Connection) -> None:
+            end = time.monotonic() + LATE_S
+            while waiting and time.monotonic() < end:
+                if sealing.seal_late(
+                    connection, waiting[-1], saved, held, limit=LATE_ROWS, now=now, levels=levels
+                ):
+                    waiting.pop()
+
+        while waiting:
+            self._store.writer.run(move_some)
+            yield
+
+    # ---- days and weeks
+
+    def _close(self, now: int) -> Iterator[None]:
+        # Late datapoints apart, all before this second is sealed.
+        open_hours = [hour for table in HOUR_TABLES for hour in self._hours_of(table)]
+        until = min([now - CLOSE_S, *(hour * HOUR_S for hour in open_hours)])
+        yield from self._close_spans(DAY_S, until, now)
+        if WEEK_S in self._retention.levels():
+            with self._store.read() as reader:
+                days_closed = sealing.read_cursor(reader, CURSORS[DAY_S]) or 0
+            yield from self._close_spans(WEEK_S, days_closed, now)
+
+    def _close_spans(self, length: int, until: int, now: int) -> Iterator[None]:
+        """Close each day (or week) with blocks that ends by `until` (s), the oldest first."""
+        cursor = CURSORS[length]
+        with self._store.read() as reader:
+            closed = sealing.read_cursor(reader, cursor) or 0
+            labels = sealing.labels_of(reader, closed, until)
+        for label in sorted({label // length * length for label in labels}):
+            if label + length > until:
+                break
+            inside = [one for one in labels if label <= one < label + length]
+            with self._store.read() as reader:
+                smaller = sealing.has_smaller(reader, inside, length)
+            if smaller:
+                yield from self._close_span(label, length, inside, now)
+            self._store.writer.run(
+                functools.partial(sealing.write_cursor, name=cursor, second=label + length)
+            )
+            yield
+
+    def _close_span(self, label: int, length: int, inside: list[int], now: int) -> Iterator[None]:
+        """Merge what is under the labels `inside` into blocks of `length` (s); roll a day up."""
+        version = self._data_version()
+        merge = length in self._retention.levels()
+        for start in range(0, self._store.catalog.next_id, SLICES[length]):
+            with self._store.read() as reader:
+                found = sealing.read_smaller(reader, inside, start, start + SLICES[length], length)
+            if not found:
+                continue
+            rows = [
+                row_of(series, Stored(label, length, *datapoints), now=now)
+                for series, datapoints in (found.items() if merge else ())
+            ]
+            days = [
+                (place_of(label, series), *pack_day(label, roll_up(*datapoints)))
+                for series, datapoints in (found.items() if length == DAY_S else ())
+            ]
+            self._store.writer.run(
+                functools.partial(_write_span, inside, rows, days, length, version)
+            )
+            self.merged += len(rows)
+            yield
+
+    # ---- pruning
+
+    def _prune(self, now: int) -> Iterator[None]:
+        run, keep = self._store.writer.run, self._retention
+        after: int | None = -1
+        while after is not None:
+            after = run(
+                functools.partial(pruning.prune_blocks, after=after, before=keep.raw_before(now))
+            )
+            yield
+        rollups = functools.partial(pruning.prune_rollups, before=keep.rollup_before(now))
+        anomalies = functools.partial(pruning.prune_anomalies, before=keep.rollup_before(now))
+        for step in (rollups, anomalies, pruning.give_back):
+            while run(step):
+                yield
+
+
+def _write_span(
+    inside: list[int],
+    rows: list[Row],
+    days: list[tuple[int, int, bytes]],
+    length: int,
+    version: int,
+    connection: Connection,
+) -> None:
+    """Write what was made of blocks read before, unless another process has written since."""
+    if connection.pragma("data_version") != version:
+        raise Changed
+    sealing.replace_smaller(connection, inside, rows, length)
+    write_days(connection, days)
