@@ -2,6 +2,7 @@
 
 import errno
 import faulthandler
+import functools
 import gc
 import logging
 import os
@@ -24,7 +25,8 @@ from fluxd.jobs.pace import Pace
 from fluxd.jobs.saving import StateSaver, SummarySaver, save_ledgers
 from fluxd.jobs.scheduler import Job, Scheduler
 from fluxd.jobs.sealing import Sealer
-from fluxd.store import Store, open_store
+from fluxd.store import Store, open_store, prune
+from fluxd.store.bounds import Bounds
 from fluxd.store.connection import FILE_NAME
 from fluxd.store.metrics import page_metrics
 from fluxd.web.app import create_app
@@ -81,11 +83,16 @@ class Daemon:
         self.states = StateSaver(store, self.analysis)
         self.summaries = SummarySaver(store, self.analysis)
         retention = Retention(config.retention.raw, config.retention.rollup, config.retention.band)
+        self.bounds = Bounds(
+            store, max_bytes=config.store.max_bytes, max_metrics=config.store.max_metrics
+        )
+        store.writer.refuse_new = self.bounds.refuse_new
         self.sealer = Sealer(store, lambda: self.states.saved_seq, retention)
         self.scheduler = Scheduler(
             self.analysis.step,
             [
                 Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
+                Job("measure", self.bounds.measure, 5.0),
                 Job("probe", lambda _now: self._probe(), 2.0),
                 Job("checkpoint", lambda _now: store.checkpoint(), 1.0),
                 Job("save summaries", self.summaries.save, 2.0),
@@ -108,6 +115,9 @@ class Daemon:
             max_age=config.ingest.max_age,
             max_inflated_bytes=config.ingest.max_inflated_bytes,
             allow_get=config.ingest.allow_get,
+            bounds=self.bounds,
+            sealed=lambda: self.sealer.sealed,
+            merged=lambda: self.sealer.merged,
         )
         listen = config.server.listen
         try:
@@ -143,7 +153,7 @@ class Daemon:
 
     def _probe(self) -> None:
         """Look whether the files are still there, and whether a fault of the store is over."""
-        refusing = self.store.misplaced() or self._lock.misplaced()
+        refusing = self.store.misplaced() or self._lock.misplaced() or self.bounds.refusing
         if refusing is not None and refusing != self.store.writer.refusing:
             log.error("%s", refusing)
         self.store.writer.refusing = refusing
@@ -177,5 +187,8 @@ class Daemon:
             save_ledgers(self.store, now)
             self.summaries.save(now)
             self.states.save_all(now, lambda: time.monotonic() < end)
+            give_back = functools.partial(prune.give_back, keep=False)
+            while time.monotonic() < end and self.store.writer.run(give_back):
+                pass
         except Exception:
             log.exception("not all could be saved; it is replayed at the next start")

@@ -6,6 +6,7 @@ it can be repeated: a block that is written again gets the same datapoints.
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apsw
@@ -236,9 +237,18 @@ def seal_late(
     return len(rows) < limit
 
 
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    """The datapoints of a series, in time's order, and the number of blocks that have them."""
+
+    timestamps: Ints
+    values: Floats
+    blocks: int
+
+
 def read_smaller(
     reader: apsw.Connection, labels: Sequence[int], start: int, stop: int, length: int
-) -> dict[int, tuple[Ints, Floats]]:
+) -> dict[int, Smaller]:
     """Return by series what blocks shorter than `length` (s) have under the labels.
 
     Of the series in [start, stop); those without such blocks are left out.
@@ -254,22 +264,29 @@ def read_smaller(
     parts: dict[int, list[tuple[Ints, Floats]]] = {}
     for place, begin, step, body in rows:
         parts.setdefault(place & SERIES_MASK, []).append(blocks.decode(begin, step, body))
-    return {series: blocks.overlay(*some) for series, some in sorted(parts.items())}
+    return {
+        series: Smaller(*blocks.overlay(*some), len(some)) for series, some in sorted(parts.items())
+    }
 
 
 def replace_smaller(
     connection: apsw.Connection, labels: Sequence[int], rows: Sequence[Row], length: int
-) -> None:
-    """Write blocks of `length` (s) in place of the shorter ones under the labels."""
-    if not rows:
-        return
+) -> int:
+    """Write blocks of `length` (s) in place of the shorter ones under the labels.
+
+    `rows` are those of all series from the first to the last one that have any. Returns how many
+    blocks they replace.
+    """
     first, last = (rows[at][0] & SERIES_MASK for at in (0, -1))
+    replaced = 0
     for label in labels:
         connection.execute(
             "DELETE FROM blocks WHERE place BETWEEN ? AND ? AND length < ?",
             (place_of(label, first), place_of(label, last), length),
         )
+        replaced += connection.changes()
     write_blocks(connection, rows)
+    return replaced
 
 
 def has_smaller(reader: apsw.Connection, labels: Sequence[int], length: int) -> bool:

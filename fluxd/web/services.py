@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fluxd.core.knowledge import Knowledge
 from fluxd.core.reports import JobReport
 from fluxd.store import Store
+from fluxd.store.bounds import Bounds
 
 WRONG_KEY_LOG_S = 60
 
@@ -42,7 +43,9 @@ class Services:
     """The daemon's parts as the endpoints see them.
 
     `clock` gives Unix seconds; `lag_s(now)` how long ago the oldest datapoint not yet analysed was
-    received; `last_tick()` when the scheduler last ended a turn; `reports` are its jobs' by name.
+    received; `last_tick()` when the scheduler last ended a turn; `reports` are its jobs' by name;
+    `sealed()` and `merged()` how many datapoints were sealed and how many blocks merged into longer
+    ones since the start.
     """
 
     store: Store
@@ -51,6 +54,9 @@ class Services:
     lag_s: Callable[[float], float]
     last_tick: Callable[[], float]
     reports: Mapping[str, JobReport]
+    bounds: Bounds
+    sealed: Callable[[], int]
+    merged: Callable[[], int]
     max_age: int = 3600
     max_inflated_bytes: int = 8 << 20
     allow_get: bool = False

@@ -158,7 +158,8 @@ class World:
 @contextlib.contextmanager
 def world(retention: Retention | None = None) -> Iterator[World]:
     with memory_folder() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealing, "SLICES", {HOUR_S: 2, DAY_S: 2, WEEK_S: 2})
+        patch.setattr(sealing, "SLICES", {HOUR_S: 2, DAY_S: 1, WEEK_S: 1})
+        patch.setattr(sealing, "GROUPS", {DAY_S: 2, WEEK_S: 2})
         patch.setattr(sealing, "LATE_ROWS", 3)
         one = World(folder, retention or Retention())
         try:
@@ -215,6 +216,16 @@ def test_every_datapoint_is_there_once_whatever_happens(
         one.settle()
         one.check()
         assert sum(one.rows_in(table) for table in RECENT_TABLES) == 0
+
+
+def test_a_short_retention_of_raw_datapoints_leaves_whole_rollups() -> None:
+    with world(Retention(raw_s=HOUR_S)) as one:
+        for _ in range(60):
+            one.post([("a", 0, 1.0, False), ("a", 600, 2.0, False)])
+            one.advance(HOUR_S)
+            one.settle()
+        assert one.rows_in("blocks") < 60
+        one.check_rollups()
 
 
 @given(EVENTS)
