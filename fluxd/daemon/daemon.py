@@ -21,7 +21,10 @@ from fluxd.daemon.logs import set_up_logging
 from fluxd.daemon.notify import Notifier
 from fluxd.daemon.paths import create_data_directory
 from fluxd.jobs.analysis import Analysis
+from fluxd.jobs.banding import BandKeeper
+from fluxd.jobs.forgetting import Forgetter
 from fluxd.jobs.pace import Pace
+from fluxd.jobs.rebuilding import Rebuilder
 from fluxd.jobs.saving import StateSaver, SummarySaver, save_ledgers
 from fluxd.jobs.scheduler import Job, Scheduler
 from fluxd.jobs.sealing import Sealer
@@ -80,9 +83,10 @@ class Daemon:
         self.notifier = Notifier(environ)
         self._environ = environ
         self.analysis = Analysis(store)
-        self.states = StateSaver(store, self.analysis)
+        self.states = StateSaver(store, self.analysis, band_s=config.retention.band)
         self.summaries = SummarySaver(store, self.analysis)
         retention = Retention(config.retention.raw, config.retention.rollup, config.retention.band)
+        self.forgetter = Forgetter(store, self.analysis, self.states.save_slice, retention)
         self.bounds = Bounds(
             store, max_bytes=config.store.max_bytes, max_metrics=config.store.max_metrics
         )
@@ -96,9 +100,12 @@ class Daemon:
                 Job("probe", lambda _now: self._probe(), 2.0),
                 Job("checkpoint", lambda _now: store.checkpoint(), 1.0),
                 Job("save summaries", self.summaries.save, 2.0),
-                Job("save states", self.states.save, 1.0),
+                Job("save states", self.states.save, 0.5),
                 Job("save ledgers", lambda now: save_ledgers(store, now), 2.0),
                 Job("seal", self.sealer.run, 2.0),
+                Job("keep bands", BandKeeper(store, config.retention.band).run, 2.0),
+                Job("rebuild", Rebuilder(store, self.analysis, self.states.save_slice).step, 2.0),
+                Job("forget", self.forgetter.run, 5.0),
             ],
             store.feed.wait,
             store.feed.wake,
@@ -185,8 +192,8 @@ class Daemon:
         now = int(self._clock())
         try:
             save_ledgers(self.store, now)
-            self.summaries.save(now)
             self.states.save_all(now, lambda: time.monotonic() < end)
+            self.summaries.save_all(now, lambda: time.monotonic() < end)
             give_back = functools.partial(prune.give_back, keep=False)
             while time.monotonic() < end and self.store.writer.run(give_back):
                 pass

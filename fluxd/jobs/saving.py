@@ -1,57 +1,98 @@
-"""What the daemon keeps in memory, written down: detector state, summaries, ledgers."""
+"""What the daemon keeps in memory, written down: detector state, bands, summaries, ledgers."""
 
-import math
+import functools
+import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from fluxd.core.detect import VERSION
+from fluxd.core.detect import VERSION, WARMUP
 from fluxd.jobs.analysis import Analysis
 from fluxd.store import Store
+from fluxd.store import bands as stored_bands
+from fluxd.store.connection import Connection
 from fluxd.store.ingestion_tests import write_ingestion_tests
-from fluxd.store.metrics import Summary, write_summaries
+from fluxd.store.metrics import summary_of, write_summaries
+from fluxd.store.places import open_hour
 from fluxd.store.rejections import write_rejections
-from fluxd.store.states import SLICE, SavedState, finish_round, write_state
+from fluxd.store.states import (
+    SLICE,
+    SavedState,
+    finish_round,
+    pack_state,
+    states_seq,
+    write_state,
+)
 
 # State costs this much of the disk's writing per datapoint; what is not saved is replayed after a
 # crash, an hour at the most.
 BYTES_PER_DATAPOINT = 64
-ROUND_S = 3600
 
-# Summaries written a second on average: 100,000 metrics are renewed every few minutes.
-SUMMARIES_PER_S = 400
+# An hour's table can be sealed once a round has begun after the last commit to it: this much later
+# than the hour is closed for the table, so that clocks and analysis are sure to be past it.
+AFTER_CLOSE_S = 15
+
+# A call begins no further slice after so long; one takes 40 to 50 ms. 100,000 metrics are 391
+# slices: with two calls a second a round takes three minutes and a tenth of a core.
+BUDGET_S = 0.04
+
+BAND_S = 14 * 86_400
+
+# Summaries are renewed this often, and so many of them: 15 bytes of writing per datapoint.
+SWEEP_S = 30
+ROWS_PER_DATAPOINT = 0.15
+LEAST_ROWS = 30
 SUMMARY_BATCH = 2_000
+
+Ints = npt.NDArray[np.int64]
 
 
 class StateSaver:
-    """Saves detector state slice by slice, in rounds.
+    """Saves detector state and bands slice by slice, in rounds.
 
-    A round begins when the datapoints since the last one are worth its bytes, or after an hour.
-    When it ends, every slice is known to reflect all commits up to the round's beginning.
+    A round begins when the datapoints since the last one are worth its bytes, and once an hour when
+    the hour's table is closed. When it ends, every slice is known to reflect all commits up to the
+    round's beginning, `saved_seq`.
+
+    A slice's bands are written in the transaction of its state, so that a replay makes again
+    exactly those that are not stored.
     """
 
-    def __init__(self, store: Store, analysis: Analysis) -> None:
+    def __init__(
+        self,
+        store: Store,
+        analysis: Analysis,
+        *,
+        band_s: int = BAND_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._analysis = analysis
-        self._waiting: list[int] = []
+        self._band_s = band_s
+        self._clock = clock
+        self._waiting: deque[int] = deque()
         self._round_seq: int | None = None
-        self._round_began = -math.inf
-        self.saved_seq = 0
+        self._open_hour: int | None = None
+        self._wanted_seq = 0
+        with store.read() as reader:
+            self.saved_seq = states_seq(reader, VERSION)
 
     def save(self, now: int) -> None:
-        """Save one slice, if a round is on or due."""
+        """Save some slices, if a round is on or due, or where their bands need too much memory."""
         analysis = self._analysis
+        analysis.knowledge.bands.since = now - self._band_s
         if not analysis.settled:
             return
+        end = self._clock() + BUDGET_S
+        self._relieve(now, end)
         if self._round_seq is None:
-            if math.isinf(self._round_began):
-                self._round_began = now
             if not self._due(now):
                 return
-            self._begin(now)
-        if self._waiting:
-            self._save_slice(self._waiting.pop(), now)
+            self._begin()
+        while self._waiting and self._clock() < end:
+            self._save_next(now)
         if not self._waiting:
             self._finish()
 
@@ -59,27 +100,77 @@ class StateSaver:
         """Save every slice that has changed, while `more()` says that there is time."""
         if not self._analysis.settled:
             return
-        self._begin(now)
+        self._begin()
         while self._waiting:
             if not more():
                 return
-            self._save_slice(self._waiting.pop(), now)
+            self._save_next(now)
         self._finish()
+
+    def save_slice(
+        self, index: int, now: int, also: Callable[[Connection], None] | None = None
+    ) -> None:
+        """Save one slice now, and what `also` writes in the same transaction.
+
+        All that was analysed must be settled. Raises what `also` or the writer raises; the slice
+        counts as changed then.
+        """
+        analysis = self._analysis
+        start = index * SLICE
+        stop = min(start + SLICE, len(analysis.knowledge.bank))
+        body = analysis.knowledge.dump(start, stop)
+        state = SavedState(index, analysis.analysed_seq, VERSION, body)
+        packed = pack_state(body)
+        taken = analysis.knowledge.bands.take(start, stop)
+        rows = stored_bands.pack(taken.bands())
+
+        def write(connection: Connection) -> None:
+            write_state(connection, state, now=now, packed=packed)
+            stored_bands.write_bands(connection, rows, now=now)
+            if also is not None:
+                also(connection)
+
+        analysis.dirty[index] = False
+        try:
+            self._store.writer.run(write)
+        except BaseException:
+            analysis.dirty[index] = True
+            raise
+        analysis.knowledge.bands.drop(taken)
+
+    def _relieve(self, now: int, end: float) -> None:
+        """Save slices whose bands alone are worth their state's bytes, the fullest first."""
+        worth = self._slice_bytes // BYTES_PER_DATAPOINT
+        for slot in self._analysis.knowledge.bands.full(worth):
+            if self._clock() >= end:
+                return
+            self.save_slice(slot // SLICE, now)
+
+    @property
+    def _slice_bytes(self) -> int:
+        return SLICE * self._analysis.knowledge.bank.bytes_per_metric
 
     def _due(self, now: int) -> bool:
         analysis = self._analysis
-        changed = int(analysis.dirty.sum())
-        if not changed:
-            return False
-        cost = changed * SLICE * analysis.knowledge.bank.bytes_per_metric
+        hour = open_hour(now - AFTER_CLOSE_S)
+        if hour != self._open_hour:
+            self._open_hour, self._wanted_seq = hour, self._store.writer.last_seq
+        if self.saved_seq < self._wanted_seq <= analysis.analysed_seq:
+            return True
+        cost = int(analysis.dirty.sum()) * self._slice_bytes
         worth = analysis.unsaved_rows * BYTES_PER_DATAPOINT
-        return worth >= cost or now - self._round_began >= ROUND_S
+        return 0 < cost <= worth
 
-    def _begin(self, now: int) -> None:
-        self._waiting = np.flatnonzero(self._analysis.dirty).tolist()
+    def _begin(self) -> None:
+        # Ascending: so the bands of an hour are appended in the order of their table.
+        self._waiting = deque(np.flatnonzero(self._analysis.dirty).tolist())
         self._round_seq = self._analysis.analysed_seq
-        self._round_began = now
         self._analysis.unsaved_rows = 0
+
+    def _save_next(self, now: int) -> None:
+        if self._analysis.dirty[self._waiting[0]]:  # or it was saved meanwhile
+            self.save_slice(self._waiting[0], now)
+        self._waiting.popleft()
 
     def _finish(self) -> None:
         seq = self._round_seq or 0
@@ -87,69 +178,72 @@ class StateSaver:
         self.saved_seq = seq
         self._round_seq = None
 
-    def _save_slice(self, index: int, now: int) -> None:
-        analysis = self._analysis
-        start = index * SLICE
-        stop = min(start + SLICE, len(analysis.knowledge.bank))
-        body = analysis.knowledge.dump(start, stop)
-        state = SavedState(index, analysis.analysed_seq, VERSION, body)
-        analysis.dirty[index] = False
-        try:
-            self._store.writer.run(lambda connection: write_state(connection, state, now=now))
-        except BaseException:
-            analysis.dirty[index] = True
-            self._waiting.append(index)
-            raise
-
 
 class SummarySaver:
-    """Keeps the table behind the view `metrics` up to date, at a bounded rate of writing."""
+    """Keeps the table behind the view `metrics` up to date, at a bounded cost of writing.
+
+    A metric's first summary, and the one that says that it is analysed now, are written at once;
+    later ones in sweeps, for neighbours share pages and a page is written whole. 100,000 metrics
+    once a minute are renewed every seven minutes, a few hundred with every sweep.
+    """
 
     def __init__(self, store: Store, analysis: Analysis) -> None:
         self._store = store
         self._analysis = analysis
-        self._written: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        self._allowed = float(SUMMARY_BATCH)
-        self._last_run: int | None = None
-        self._at = 0
+        self._written: Ints = np.zeros(0, np.int64)
+        self._swept_at: int | None = None
+        self._swept_count = 0
+        self._next = 0
 
     def save(self, now: int) -> None:
-        """Write the summaries of metrics whose count has changed, as many as the rate allows."""
-        self._earn(now)
+        """Write some of the summaries of metrics whose count has changed."""
+        counts = self._counts()
+        news = (counts > 0) & (
+            (self._written == 0) | ((self._written < WARMUP) & (counts >= WARMUP))
+        )
+        self._write(np.flatnonzero(news)[:SUMMARY_BATCH], counts, now)
+        if self._swept_at is None or not 0 <= now - self._swept_at < SWEEP_S:
+            self._sweep(counts, now)
+
+    def save_all(self, now: int, more: Callable[[], bool]) -> None:
+        """Write those of all metrics that have changed, while `more()` says that there is time."""
+        self._swept_at = None
+        self.save(now)
+        while more() and (self._written != self._counts()).any():
+            self._sweep(self._counts(), now)
+
+    def _counts(self) -> Ints:
+        """Return how many datapoints each metric has had, and make room to note that."""
         knowledge = self._analysis.knowledge
         counts = knowledge.bank.counts + knowledge.tally.late[: len(knowledge.bank)]
-        if len(counts) > len(self._written):
-            self._written = np.concatenate(
-                [self._written, np.zeros(len(counts) - len(self._written), np.int64)]
-            )
-        changed = np.flatnonzero(counts != self._written)
-        # Go round, so that busy metrics in front do not starve the others.
-        changed = np.roll(changed, -int(np.searchsorted(changed, self._at)))[: int(self._allowed)]
-        if not len(changed):
-            return
-        summaries = []
-        for slot in changed.tolist():
-            status = knowledge.status(slot, now)
-            summaries.append(
-                Summary(
-                    slot,
-                    status.interval,
-                    status.datapoints,
-                    status.first or 0,
-                    status.last or 0,
-                    status.state,
-                )
-            )
-        self._store.writer.run(lambda connection: write_summaries(connection, summaries))
-        self._written[changed] = counts[changed]
-        self._allowed -= len(changed)
-        self._at = int(changed[-1]) + 1
+        missing = len(counts) - len(self._written)
+        if missing > 0:
+            self._written = np.concatenate([self._written, np.zeros(missing, np.int64)])
+        return counts
 
-    def _earn(self, now: int) -> None:
-        if self._last_run is not None:
-            earned = max(0, now - self._last_run) * SUMMARIES_PER_S
-            self._allowed = min(SUMMARY_BATCH, self._allowed + earned)
-        self._last_run = now
+    def _sweep(self, counts: Ints, now: int) -> None:
+        """Go on where the last sweep ended, so that busy metrics in front starve no others."""
+        total = int(counts.sum())
+        rows = int(ROWS_PER_DATAPOINT * max(0, total - self._swept_count)) + LEAST_ROWS
+        changed = np.flatnonzero(counts != self._written)
+        changed = np.roll(changed, -int(np.searchsorted(changed, self._next)))[:rows]
+        self._write(changed, counts, now)
+        self._swept_at, self._swept_count = now, total
+        if len(changed):
+            self._next = int(changed[-1]) + 1
+
+    def _write(self, slots: Ints, counts: Ints, now: int) -> None:
+        if not len(slots):
+            return
+        knowledge = self._analysis.knowledge
+        # The row of a retired one stands as it was written then; of a deleted one there is none.
+        summaries = [
+            summary_of(slot, knowledge.status(slot, now))
+            for slot in slots.tolist()
+            if self._store.catalog.is_live(slot)
+        ]
+        self._store.writer.run(functools.partial(write_summaries, summaries=summaries))
+        self._written[slots] = counts[slots]
 
 
 def save_ledgers(store: Store, now: int) -> None:

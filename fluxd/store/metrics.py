@@ -6,6 +6,8 @@ from typing import Any
 
 import apsw
 
+from fluxd.core.knowledge import MetricStatus
+
 _WILDCARDS = frozenset("*?[")
 
 
@@ -19,6 +21,18 @@ class Summary:
     first: int
     last: int
     state: str
+
+
+def summary_of(series: int, status: MetricStatus) -> Summary:
+    """Return what the view `metrics` is to say of a series."""
+    return Summary(
+        series,
+        status.interval,
+        status.datapoints,
+        status.first or 0,
+        status.last or 0,
+        status.state,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,21 +148,45 @@ def revive_series(connection: apsw.Connection, series: int, *, now: int) -> Arri
     return arrival
 
 
+def restore_series(connection: apsw.Connection, ids: Iterable[int]) -> list[Arrival]:
+    """Bring retired series back for their own keys; return them for the catalog."""
+    arrivals: list[Arrival] = []
+    for series in ids:
+        rows: list[Any] = connection.execute(
+            "UPDATE series SET retired = NULL WHERE id = ? AND deleted IS NULL"
+            " RETURNING id, name, key, created",
+            (series,),
+        ).fetchall()
+        arrivals += rows
+    return arrivals
+
+
+def last_seen(connection: apsw.Connection, ids: Collection[int]) -> dict[int, int]:
+    """Return when retired series were last seen (Unix s), or retired where that is not known."""
+    rows: list[Any] = connection.execute(
+        "SELECT id, coalesce(last, retired)"
+        " FROM series LEFT JOIN summaries ON summaries.series = series.id"
+        " WHERE id IN (SELECT value FROM json_each(?)) AND retired IS NOT NULL",
+        (json.dumps(list(ids)),),
+    ).fetchall()
+    return dict(rows)
+
+
 # ---- deleted
 
 
 def delete_series(connection: apsw.Connection, name: str, *, now: int) -> None:
     """Mark a metric as deleted; its name is free at once. Raises NotFoundError."""
     delete_ids(connection, [get_series(connection, name)], now=now)
-    raise_series_version(connection)
 
 
 def delete_ids(connection: apsw.Connection, ids: Iterable[int], *, now: int) -> None:
-    """Mark series as deleted."""
+    """Mark series as deleted, for every catalog to notice."""
     connection.executemany(
         "UPDATE series SET deleted = ?2, name = '#' || id WHERE id = ?1",
         [(series, now) for series in ids],
     )
+    raise_series_version(connection)
 
 
 def remove_series(connection: apsw.Connection, ids: Collection[int]) -> None:
@@ -235,24 +259,14 @@ def _purge_others(connection: apsw.Connection, ids: str) -> None:
     )
 
 
-def purge_bands(connection: apsw.Connection, ids: Collection[int], *, since: int) -> None:
-    """Delete what was written of the series' bands under labels from `since` (Unix s) on."""
-    listed, label = json.dumps(list(ids)), since
-    while (found := _next_label(connection, "bands", label)) is not None:
-        connection.execute(
-            "DELETE FROM bands WHERE place IN"
-            f" (SELECT (?1 << {SERIES_BITS}) + value FROM json_each(?2))",
-            (found, listed),
-        )
-        label = found + 1
+def has_raw(connection: apsw.Connection, series: int, *, silent: bool = False) -> bool:
+    """Whether a datapoint is stored of a series.
 
-
-def has_raw(connection: apsw.Connection, series: int) -> bool:
-    """Whether a datapoint is stored of a series that was silent for a day.
-
-    The tables of the hours, where a look-up would be dear, can't have any.
+    Of one that was `silent` for a day the tables of the hours, where it would take 20 ms to look,
+    have none.
     """
-    return any(_has_label(connection, table, series) for table in ("blocks", LATE_TABLE))
+    tables = ("blocks", LATE_TABLE) if silent else ("blocks", *RECENT_TABLES)
+    return any(_has_label(connection, table, series) for table in tables)
 
 
 def has_rollups(connection: apsw.Connection, series: int) -> bool:

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import apsw
+import numpy as np
 
 # Series in a slice: a slice is written in one short transaction (a megabyte at 4 KB a series).
 SLICE = 256
+
+# A state is arrays of doubles and of triples of singles: bytes that stand this far apart resemble
+# each other. Put side by side and packed as runs they take 2.7 kB a metric after 25 days, where
+# zlib alone leaves 3.2 and takes twice as long.
+STRIDE = 24
+PACKED = b"\0"  # zlib's own streams, of earlier versions, begin with another byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +27,16 @@ class SavedState:
     body: bytes
 
 
-def write_state(connection: apsw.Connection, state: SavedState, *, now: int) -> None:
-    """Store a slice's state in place of its earlier one."""
+def write_state(
+    connection: apsw.Connection, state: SavedState, *, now: int, packed: bytes | None = None
+) -> None:
+    """Store a slice's state in place of its earlier one.
+
+    `packed` is its packed body, where that was done before: 10 to 20 ms that nobody need wait for.
+    """
     connection.execute(
         "INSERT OR REPLACE INTO states (slice, seq, version, saved, body) VALUES (?, ?, ?, ?, ?)",
-        (state.slice, state.seq, state.version, now, zlib.compress(state.body, 1)),
+        (state.slice, state.seq, state.version, now, packed or pack_state(state.body)),
     )
 
 
@@ -36,12 +48,30 @@ def read_states(reader: apsw.Connection, version: int) -> list[SavedState]:
     return [SavedState(index, seq, version, _body(packed)) for index, seq, version, packed in rows]
 
 
+def pack_state(body: bytes) -> bytes:
+    """Return a state's bytes compressed."""
+    even = len(body) // STRIDE * STRIDE
+    planes = np.frombuffer(body, np.uint8, even).reshape(-1, STRIDE).T
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    parts = [PACKED]
+    for plane in planes:
+        # A block of its own for each, since each has other frequent bytes.
+        parts += deflate.compress(plane.tobytes()), deflate.flush(zlib.Z_BLOCK)
+    parts += deflate.compress(body[even:]), deflate.flush()
+    return b"".join(parts)
+
+
 def _body(packed: bytes) -> bytes:
     """Return a state's bytes, none for a damaged one: the detector then learns anew."""
     try:
-        return zlib.decompress(packed)
+        if not packed.startswith(PACKED):
+            return zlib.decompress(packed)
+        turned = zlib.decompress(packed[len(PACKED) :], wbits=-zlib.MAX_WBITS)
     except zlib.error:
         return b""
+    even = len(turned) // STRIDE * STRIDE
+    planes = np.frombuffer(turned, np.uint8, even).reshape(STRIDE, -1)
+    return planes.T.tobytes() + turned[even:]
 
 
 def states_seq(reader: apsw.Connection, version: int) -> int:

@@ -18,10 +18,11 @@ from fluxd.core.errors import UnavailableError
 from fluxd.jobs import analysis as analysis_module
 from fluxd.jobs import saving as saving_module
 from fluxd.jobs.analysis import Analysis
-from fluxd.jobs.saving import ROUND_S, StateSaver, SummarySaver
+from fluxd.jobs.saving import StateSaver, SummarySaver
 from fluxd.store import Store
 from fluxd.store.connection import FILE_NAME
 from fluxd.store.datapoints import read_commits
+from fluxd.store.places import HOUR_S
 from fluxd.store.states import write_state
 
 LEARNT = 400  # datapoints before the tests' own: enough for the detector to commit itself
@@ -80,7 +81,6 @@ class Run:
         self.store.feed._max_rows = self._feed_rows
         self.analysis = Analysis(self.store)
         self.saver = StateSaver(self.store, self.analysis)
-        self.saver._round_began = self._now
 
     def kill(self) -> None:
         """Lose all that is in memory."""
@@ -108,7 +108,7 @@ class Run:
             with self.refusing(argument):
                 self.analysis.step(self._now)
         elif event == "save":
-            self._now += ROUND_S
+            self._now += HOUR_S
             with self.refusing(argument):
                 self.saver.save(self._now)
         elif event == "save all":
