@@ -76,8 +76,8 @@ class Retention:
     # How long datapoints are kept as they were sent. Default 30 days, 1 hour to 10 years. They take
     # 2.1 to 2.5 bytes each where values have few decimals (9 with all their digits): a metric with
     # one a minute about 95 kB for 30 days, 10,000 such metrics 1 GB. They are deleted block by
-    # block, so the oldest may stay up to a quarter longer. A metric silent for that long leaves the
-    # analysis and frees its place in its key's quota.
+    # block, so the oldest may stay up to a quarter longer; history counts from when it came. A
+    # metric silent for that long leaves the analysis and frees its place in its key's quota.
     raw: int = _duration(30 * DAY_S, HOUR_S, 10 * YEAR_S)
 
     # How long the minimum, maximum, mean and count of each hour are kept, and never shorter than

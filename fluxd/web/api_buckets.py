@@ -1,5 +1,6 @@
 """A metric's range as a chart needs it: datapoints beside their band, thinned into equal steps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxd.core.bands import Band
+from fluxd.store.rollups import Rollups
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -52,52 +54,123 @@ class Points:
 
 
 def align(timestamps: Ints, values: Floats, band: Band) -> Points:
-    """Put a band beside the datapoints it belongs to; `timestamps` ascend, and none is twice."""
-    columns = np.full((4, len(timestamps)), np.nan)
-    if len(band.timestamps):
-        order = np.argsort(band.timestamps, kind="stable")
-        times = band.timestamps[order]
-        at = np.searchsorted(times, timestamps, side="right") - 1  # of equal ones the latest
-        known = (at >= 0) & (times[at] == timestamps)
-        numbers = np.stack([band.expected, band.lower, band.upper, band.score])
-        columns[:, known] = numbers[:, order][:, at[known]]
-    return Points(timestamps, values, *columns)
+    """Put a band beside the datapoints it belongs to; in both seconds ascend, and none is twice."""
+    return Points(timestamps, values, *_placed(_numbers(band), band.timestamps, timestamps))
 
 
-def smallest_step(timestamps: Ints) -> int:
-    """Return the smallest usual step (s) that needs no more than MAX_POINTS buckets."""
-    first, last = int(timestamps[0]), int(timestamps[-1])
-    return next(step for step in _STEPS if last // step - first // step < MAX_POINTS)
+def smallest_step(first: int, last: int, *, least: int = 1) -> int:
+    """Return the smallest usual step (s), `least` or more, that cuts [first, last] (s) fine enough.
 
-
-def bucket(points: Points, step: int) -> Points:
-    """Return one point per bucket that has any, at its beginning: a multiple of `step` (s).
-
-    Values and the band are means of what is known in the bucket; the score is the highest, so that
-    no anomaly disappears.
+    It leaves no more than MAX_POINTS buckets.
     """
-    starts = points.timestamps - points.timestamps % step
-    edges = np.flatnonzero(np.diff(starts, prepend=-1))
-    lowest = np.minimum.reduceat(points.values, edges)
-    highest = np.maximum.reduceat(points.values, edges)
-    return Points(
-        starts[edges],
-        np.clip(_means(points.values, edges), lowest, highest),  # rounding stays inside too
-        _means(points.expected, edges),
-        _means(points.lower, edges),
-        _means(points.upper, edges),
-        np.fmax.reduceat(points.score, edges),
-        lowest,
-        highest,
+    return next(
+        step for step in _STEPS if step >= least and last // step - first // step < MAX_POINTS
     )
 
 
+def as_rollups(timestamps: Ints, values: Floats) -> Rollups:
+    """Return datapoints as rollups of one each."""
+    return Rollups(timestamps, values, values, values, np.ones(len(values), np.int64))
+
+
+def regroup(parts: Sequence[Rollups], step: int) -> Rollups:
+    """Return one rollup per bucket that has any, at its beginning: a multiple of `step` (s).
+
+    `parts` are of disjoint datapoints, in any order, and none lies in two buckets. The mean is that
+    of all datapoints, whatever they were grouped in before.
+    """
+    times, lowest, highest, mean = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("timestamps", "lowest", "highest", "mean")
+    )
+    count = np.concatenate([part.count for part in parts])
+    if not len(times):
+        return Rollups(times, lowest, highest, mean, count)
+    if (times[1:] < times[:-1]).any():
+        order = np.argsort(times, kind="stable")
+        times, lowest, highest, mean = (c[order] for c in (times, lowest, highest, mean))
+        count = count[order]
+    starts = times - times % step
+    edges = np.flatnonzero(np.diff(starts, prepend=-1))
+    totals = np.add.reduceat(count, edges)
+    lowest = np.minimum.reduceat(lowest, edges)
+    highest = np.maximum.reduceat(highest, edges)
+    # Divided before they are added up: a sum of the largest numbers would be infinite.
+    shares = mean * (count / np.repeat(totals, np.diff(edges, append=len(starts))))
+    means = np.clip(np.add.reduceat(shares, edges), lowest, highest)  # rounding stays inside too
+    return Rollups(starts[edges], lowest, highest, means, totals)
+
+
+def fuller(one: Rollups, two: Rollups) -> Rollups:
+    """Return the buckets of both, in any order; of one that both have the one that counts more.
+
+    Where they count as much `one` stands.
+    """
+    _, at_one, at_two = np.intersect1d(
+        one.timestamps, two.timestamps, assume_unique=True, return_indices=True
+    )
+    better = two.count[at_two] > one.count[at_one]
+    keep_one = np.ones(len(one.timestamps), np.bool_)
+    keep_two = np.ones(len(two.timestamps), np.bool_)
+    keep_one[at_one[better]] = False
+    keep_two[at_two[~better]] = False
+    return Rollups(
+        *(
+            np.concatenate([getattr(one, name)[keep_one], getattr(two, name)[keep_two]])
+            for name in ("timestamps", "lowest", "highest", "mean", "count")
+        )
+    )
+
+
+def bucket_points(rollups: Rollups, band: Band, step: int) -> Points:
+    """Put a band, by time and no second twice, beside buckets of `step` (s).
+
+    Expected, lower and upper are means of what is known in the bucket; the score is the highest, so
+    that no anomaly disappears.
+    """
+    times, numbers = band.timestamps - band.timestamps % step, _numbers(band)
+    buckets = np.empty((4, 0))
+    if len(times):
+        edges = np.flatnonzero(np.diff(times, prepend=-1))
+        times = times[edges]
+        buckets = np.stack(
+            [
+                *(_means(column, edges) for column in numbers[:3]),
+                np.fmax.reduceat(numbers[3], edges),
+            ]
+        )
+    expected, lower, upper, score = _placed(buckets, times, rollups.timestamps)
+    return Points(
+        rollups.timestamps,
+        rollups.mean,
+        expected,
+        lower,
+        upper,
+        score,
+        rollups.lowest,
+        rollups.highest,
+    )
+
+
+def _numbers(band: Band) -> Floats:
+    return np.stack([band.expected, band.lower, band.upper, band.score])
+
+
+def _placed(numbers: Floats, times: Ints, wanted: Ints) -> Floats:
+    """Return the columns of `numbers` (4, n) that belong to `wanted`, NaN where there is none."""
+    columns = np.full((4, len(wanted)), np.nan)
+    if len(times):
+        at = np.minimum(np.searchsorted(times, wanted), len(times) - 1)
+        known = times[at] == wanted
+        columns[:, known] = numbers[:, at[known]]
+    return columns
+
+
 def _means(column: Floats, edges: Ints) -> Floats:
-    """Return the mean of the known numbers in each bucket, NaN where none is."""
+    """Return the mean of the finite numbers in each bucket, NaN where there is none."""
     known = np.isfinite(column)
     counts = np.add.reduceat(known.astype(np.float64), edges)
     sizes = np.diff(edges, append=len(column))
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Divided before they are added up: a sum of the largest numbers would be infinite.
         shares = np.where(known, column, 0.0) / np.repeat(counts, sizes)
         return np.where(counts > 0, np.add.reduceat(shares, edges), np.nan)

@@ -1,19 +1,22 @@
 """GET /api/v1/metrics and /api/v1/metrics/{metric}: what metrics there are, how far each is."""
 
+import time
 from typing import Any
 
 import falcon
 
 from fluxd.core.errors import NotFoundError
+from fluxd.core.knowledge import MetricStatus
 from fluxd.core.names import MAX_STORED
 from fluxd.store.catalog import Catalog
-from fluxd.store.metrics import page_metrics
+from fluxd.store.metrics import page_metrics, read_summary
 from fluxd.web.api_answers import write_json, write_page
 from fluxd.web.api_parameters import MAX_LIMIT, Parameters
 from fluxd.web.api_paths import metric_of
 from fluxd.web.services import Services
 
-STATES = ("learning", "analysed")
+# Retired: silent for as long as datapoints are kept, and analysed anew once it reports.
+STATES = ("learning", "analysed", "retired")
 
 # Metrics looked at for one page that asks for a state, which is known in memory only: about 100 ms.
 MAX_LOOKED_AT = 20_000
@@ -33,17 +36,17 @@ class MetricsResource:
         limit = query.limit()
         cursor = query.text("cursor", longest=MAX_STORED) or ""
         if state is None:
-            page, after = self._page(match, limit, cursor)
+            found, after = self._page(match, limit, cursor)
+            page = [describe(self._services, series, name) for series, name in found]
         else:
             page, after = self._page_in_state(match, state, limit, cursor)
         write_page(resp, "metrics", page, after)
 
     def _page(
         self, match: str | None, limit: int, cursor: str
-    ) -> tuple[list[dict[str, Any]], str | None]:
+    ) -> tuple[list[tuple[int, str]], str | None]:
         with self._services.store.read() as reader:
-            found, after = page_metrics(reader, match=match, limit=limit, cursor=cursor)
-        return [describe(self._services, series, name) for series, name in found], after
+            return page_metrics(reader, match=match, limit=limit, cursor=cursor)
 
     def _page_in_state(
         self, match: str | None, state: str, limit: int, cursor: str
@@ -52,14 +55,19 @@ class MetricsResource:
         after: str | None = cursor
         for _ in range(MAX_LOOKED_AT // MAX_LIMIT):
             looked_at, after = self._page(match, MAX_LIMIT, after or "")
-            for metric in looked_at:
-                if metric["state"] == state:
-                    page.append(metric)
+            for series, name in looked_at:
+                if self._is_in(state, series):
+                    page.append(describe(self._services, series, name))
                 if len(page) > limit:  # one more than asked for: there is a next page
                     return page[:limit], page[limit - 1]["metric"]
             if after is None:
                 break
         return page, after
+
+    def _is_in(self, state: str, series: int) -> bool:
+        if self._services.store.catalog.is_retired(series):
+            return state == "retired"
+        return self._services.knowledge.status(series, 0).state == state
 
 
 class MetricResource:
@@ -90,10 +98,30 @@ def find_metric(catalog: Catalog, segment: str) -> tuple[int, str]:
 TELL_LAG_S = 2.0
 
 
+def status_of(services: Services, series: int, now: int) -> MetricStatus:
+    """Return what is known of a metric, of a retired one what was when it was retired."""
+    status = services.knowledge.status(series, now)
+    if not services.store.catalog.is_retired(series):
+        return status
+    with services.store.read() as reader:
+        summary = read_summary(reader, series)
+    last = status.last if summary is None else summary.last
+    silent = time.strftime("silent since %Y-%m-%d %H:%M UTC, ", time.gmtime(last)) if last else ""
+    return MetricStatus(
+        status.interval if summary is None else summary.interval,
+        status.datapoints if summary is None else summary.datapoints,
+        status.first if summary is None else summary.first,
+        last,
+        "retired",
+        None,
+        f"retired: {silent}analysed anew once it reports",
+    )
+
+
 def describe(services: Services, series: int, name: str) -> dict[str, Any]:
     """Return what is told of a metric; times in Unix s, null where not known yet."""
     now = services.clock()
-    status = services.knowledge.status(series, int(now))
+    status = status_of(services, series, int(now))
     lag_s = services.lag_s(now)
     waiting = f"; others have waited {lag_s:.0f} s to be analysed" if lag_s >= TELL_LAG_S else ""
     return {

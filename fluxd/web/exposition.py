@@ -40,6 +40,7 @@ class ExpositionResource:
         page = Exposition()
         self._add_ingestion(page)
         self._add_store(page)
+        self._add_bounds(page)
         self._add_analysis(page)
         self._add_jobs(page)
         self._add_process(page)
@@ -92,9 +93,66 @@ class ExpositionResource:
             "1 while the last transaction failed (disk full, read-only, locked), else 0.",
             int(writer.faults.present is not None),
         )
-        page.gauge("fluxd_metrics", "Metrics that are known.", len(store.catalog))
+        page.gauge(
+            "fluxd_metrics", "Metrics that are known, retired ones apart.", len(store.catalog)
+        )
+        page.gauge(
+            "fluxd_metrics_retired",
+            "Metrics that left the analysis because they were silent.",
+            len(store.catalog.retired_ids()),
+        )
         page.gauge("fluxd_store_bytes", "Size of the store, its log included.", store.bytes)
         page.gauge("fluxd_wal_bytes", "Size of the write-ahead log.", store.log_bytes)
+        page.counter(
+            "fluxd_datapoints_sealed_total",
+            "Datapoints moved from the recent tier into blocks, since the start.",
+            self._services.sealed(),
+        )
+        page.counter(
+            "fluxd_blocks_merged_total",
+            "Blocks of a day or a week that were made of shorter ones, since the start.",
+            self._services.merged(),
+        )
+
+    def _add_bounds(self, page: "Exposition") -> None:
+        bounds = self._services.bounds
+        page.gauge(
+            "fluxd_metrics_limit", "store.max_metrics: more are refused.", bounds.max_metrics
+        )
+        page.gauge(
+            "fluxd_store_limit_bytes",
+            "store.max_bytes: beyond it datapoints are refused; 0 for no limit.",
+            bounds.max_bytes,
+        )
+        page.add(
+            "fluxd_limit_reached",
+            "gauge",
+            "1 while a limit refuses datapoints, else 0.",
+            [
+                ({"limit": "store.max_bytes"}, int(bounds.refusing is not None)),
+                ({"limit": "store.max_metrics"}, int(bounds.metrics_left == 0)),
+            ],
+        )
+        usage = bounds.usage
+        if usage is None:
+            return
+        page.gauge(
+            "fluxd_store_used_bytes",
+            "What counts against store.max_bytes: pages in use, and the log.",
+            usage.used,
+        )
+        page.gauge(
+            "fluxd_store_free_bytes", "Pages of the store that hold nothing now.", usage.free
+        )
+        page.gauge(
+            "fluxd_disk_free_bytes", "Free space on the store's file system.", usage.disk_free
+        )
+        if usage.oldest is not None:
+            page.gauge(
+                "fluxd_oldest_datapoint_timestamp_seconds",
+                "Beginning of the oldest block of datapoints, in Unix s.",
+                usage.oldest,
+            )
 
     def _add_analysis(self, page: "Exposition") -> None:
         services = self._services

@@ -118,6 +118,8 @@ class Answers:
         """Store what was sent and fill in the response; `key` is the header's, where known."""
         try:
             parsed = parse()
+            if isinstance(parsed, Post):
+                key = parsed.key  # a refusal from here on is this sender's, wherever its key was
             if not isinstance(parsed, Post):
                 text = "ok" if isinstance(parsed, StatusQuery) else "key valid"
                 _json(resp, 200, {"status": text})

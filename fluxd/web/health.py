@@ -21,8 +21,13 @@ class HealthResource:
         """Answer the state, without asking for a key."""
         del req
         reasons = failures(self._services, self._services.clock())
+        answer = {
+            "status": "failing" if reasons else "ok",
+            "reasons": reasons,
+            "warnings": warnings(self._services),
+        }
         resp.status = falcon.HTTP_503 if reasons else falcon.HTTP_200
-        write_json(resp, {"status": "failing" if reasons else "ok", "reasons": reasons})
+        write_json(resp, answer)
 
     on_head = on_get
 
@@ -38,10 +43,13 @@ def failures(services: Services, now: float) -> list[str]:
         with services.store.read() as reader:
             page_metrics(reader, limit=1)
     except FluxdError as error:
-        reasons.append(f"{error.message}: check the data directory's permissions and disk")
+        reasons.append(
+            f"{error.message}: `fluxd doctor` looks at the data directory's permissions and disk"
+        )
     except Exception as error:  # noqa: BLE001  # a health check answers whatever is broken
         reasons.append(
-            f"the store can't be read ({type(error).__name__}): restore a backup if that lasts"
+            f"the store can't be read ({type(error).__name__}): run `fluxd check`, and where it "
+            "finds damage `fluxd restore FILE` with a backup"
         )
     age = now - services.last_tick()
     if age > MAX_TICK_AGE_S:
@@ -50,3 +58,8 @@ def failures(services: Services, now: float) -> list[str]:
             "restart fluxd if that lasts, its log says why"
         )
     return reasons
+
+
+def warnings(services: Services) -> list[str]:
+    """Return what will fail before long, each with its mend: limits of the store, a full disk."""
+    return services.bounds.warnings()

@@ -9,6 +9,7 @@ from falcon import testing
 from fluxd.core.reports import JobReport
 from fluxd.jobs.analysis import Analysis
 from fluxd.store import open_store
+from fluxd.store.bounds import Bounds
 from fluxd.store.handover import Batch, NewRow
 from fluxd.store.keys import add_key
 from fluxd.web.app import create_app
@@ -25,6 +26,9 @@ class InProcess:
         self.ticked: float = NOW
         self.store = open_store(path / "fluxd.db", create=True)
         self.analysis = Analysis(self.store)
+        self.disk = 50 * 10**9, 100 * 10**9  # bytes free and in all
+        self.bounds = Bounds(self.store, disk=lambda _folder: self.disk)
+        self.store.writer.refuse_new = self.bounds.refuse_new
         self.reports = {"analyse": JobReport("analyse", runs=3, failures=1, took_s=0.25)}
         self.ingest_key = self.add_key("agent")
         self.read_key = self.add_key("page", scope="read")
@@ -35,6 +39,9 @@ class InProcess:
             lag_s=self.analysis.lag_s,
             last_tick=lambda: self.ticked,
             reports=self.reports,
+            bounds=self.bounds,
+            sealed=lambda: 70,
+            merged=lambda: 8,
             allow_get=allow_get,
         )
         self.app = create_app(self.services)
@@ -61,6 +68,11 @@ class InProcess:
             for position, (timestamp, value) in enumerate(datapoints)
         ]
         self.store.writer.submit(Batch(key, int(self.now), len(rows), new=rows))
+
+    def measure(self) -> None:
+        """Do what the daemon's jobs do about limits."""
+        self.bounds.measure(int(self.now))
+        self.store.writer.refusing = self.bounds.refusing
 
     def analyse(self) -> None:
         """Analyse all that is stored."""

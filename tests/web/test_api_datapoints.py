@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 from web.inprocess import NOW, InProcess
 
 from fluxd.core.bands import Band
-from fluxd.web import api_datapoints
-from fluxd.web.api_buckets import MAX_POINTS, align, bucket, smallest_step
+from fluxd.web import api_ranges
+from fluxd.web.api_buckets import (
+    MAX_POINTS,
+    align,
+    as_rollups,
+    bucket_points,
+    fuller,
+    regroup,
+    smallest_step,
+)
 
 ADDRESS = "/api/v1/metrics/cpu/datapoints"
 ARRAYS = ("timestamps", "values", "expected", "lower", "upper", "score")
@@ -105,17 +113,19 @@ def test_a_step_that_leaves_too_many_is_refused_with_one_that_does_not(fluxd: In
     fluxd.store_datapoints("cpu", [(NOW - i, 1.0) for i in range(MAX_POINTS + 1)])
     address = f"{ADDRESS}?from={NOW - MAX_POINTS}&to={NOW}"
     message = fluxd.refusal(f"{address}&step=1")
-    assert message.startswith("invalid step - 1 - the range has 5001 steps")
+    assert message.startswith("invalid step - 1 - the range has more than 5000 steps")
     assert "use 2 or more" in message
     assert fluxd.get(f"{address}&step=2").status_code == 200
 
 
 def test_reading_is_bounded(fluxd: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_datapoints, "CHUNK", 10)
-    monkeypatch.setattr(api_datapoints, "MAX_READ", 50)
+    monkeypatch.setattr(api_ranges, "CHUNK", 10)
+    monkeypatch.setattr(api_ranges, "MAX_READ", 50)
     fluxd.store_datapoints("cpu", [(NOW - i, float(i)) for i in range(50)])
-    assert len(fluxd.get(f"{ADDRESS}?from={NOW - 48}").json["values"]) == 49
-    assert "50 datapoints or more" in fluxd.refusal(f"{ADDRESS}?from={NOW - 49}")
+    assert len(fluxd.get(f"{ADDRESS}?from={NOW - 48}&step=1").json["values"]) == 49
+    refusal = fluxd.refusal(f"{ADDRESS}?from={NOW - 49}&step=1")
+    assert "50 datapoints or more" in refusal
+    assert "a multiple of 3600" in refusal
 
 
 def test_the_largest_numbers_are_told_and_their_mean_too(fluxd: InProcess) -> None:
@@ -130,6 +140,7 @@ def test_the_largest_numbers_are_told_and_their_mean_too(fluxd: InProcess) -> No
 # ---- the arithmetic
 
 TIMES = st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True).map(sorted)
+NOTHING = as_rollups(np.empty(0, np.int64), np.empty(0))
 
 
 @given(TIMES, st.integers(1, 4_000), st.randoms(use_true_random=False))
@@ -137,7 +148,12 @@ def test_buckets_are_what_the_obvious_way_finds(times: list[int], step: int, ran
     values = [random.uniform(-10, 10) for _ in times]
     score = [random.choice([math.nan, random.random()]) for _ in times]
     band = Band(np.array(times), *(np.array(score) for _ in range(4)))
-    got = bucket(align(np.array(times), np.array(values), band), step)
+    cut = random.randrange(len(times) + 1)
+    parts = [
+        regroup([as_rollups(np.array(times[a:b]), np.array(values[a:b]))], step)
+        for a, b in ((cut, None), (0, cut))
+    ]
+    got = bucket_points(regroup(parts, step), band, step)
 
     buckets: dict[int, list[int]] = {}
     for at, time in enumerate(times):
@@ -157,15 +173,31 @@ def test_buckets_are_what_the_obvious_way_finds(times: list[int], step: int, ran
             assert math.isnan(got.expected[at])
 
 
-@given(st.integers(0, 9_999_999_999), st.integers(0, 9_999_999_999))
-def test_a_step_can_always_be_chosen(one: int, other: int) -> None:
+@given(st.integers(0, 9_999_999_999), st.integers(0, 9_999_999_999), st.sampled_from([1, 3600]))
+def test_a_step_can_always_be_chosen(one: int, other: int, least: int) -> None:
     first, last = sorted((one, other))
-    step = smallest_step(np.array([first, last]))
+    step = smallest_step(first, last, least=least)
+    assert step >= least
     assert last // step - first // step + 1 <= MAX_POINTS
 
 
-def test_of_two_bands_of_one_second_the_later_stands() -> None:
-    numbers = np.array([1.0, 2.0, 3.0])
-    band = Band(np.array([10, 20, 10]), numbers, numbers, numbers, numbers)
+def test_a_band_is_put_where_it_belongs() -> None:
+    numbers = np.array([3.0, 2.0])
+    band = Band(np.array([10, 20]), numbers, numbers, numbers, numbers)
     points = align(np.array([5, 10, 20, 30]), np.zeros(4), band)
     np.testing.assert_array_equal(points.score, [np.nan, 3.0, 2.0, np.nan])
+    buckets = bucket_points(as_rollups(np.array([0, 20, 40]), np.zeros(3)), band, 20)
+    np.testing.assert_array_equal(buckets.expected, [3.0, 2.0, np.nan])
+    nothing = align(np.array([5]), np.zeros(1), band.pick(slice(0)))
+    np.testing.assert_array_equal(nothing.score, [np.nan])
+
+
+def test_of_an_hour_in_both_tiers_the_one_that_counts_more_stands() -> None:
+    one = regroup([as_rollups(np.array([0, 1, 7200]), np.array([1.0, 1.0, 1.0]))], 3600)
+    two = regroup([as_rollups(np.array([0, 3600, 7200, 7201]), np.full(4, 2.0))], 3600)
+    got = regroup([fuller(one, two)], 3600)
+    assert got.timestamps.tolist() == [0, 3600, 7200]
+    assert got.mean.tolist() == [1.0, 2.0, 2.0]
+    assert got.count.tolist() == [2, 1, 2]
+    assert fuller(NOTHING, two).count.tolist() == two.count.tolist()
+    assert len(regroup([NOTHING], 60).timestamps) == 0

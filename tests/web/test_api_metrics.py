@@ -2,11 +2,14 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from web.inprocess import NOW, InProcess
 
+from fluxd.store.metrics import Summary, write_summaries
+from fluxd.store.series import retire_series
 from fluxd.web.api_metrics import MAX_LOOKED_AT
 from fluxd.web.server import Server
 
@@ -101,6 +104,53 @@ def test_metrics_in_a_state(fluxd: InProcess) -> None:
     assert ([metric["metric"] for metric in answer["metrics"]], answer["next"]) == (["m4"], None)
 
 
+def retire(fluxd: InProcess, name: str, last: int) -> None:
+    """Do what the daemon does about a metric that is silent for long."""
+    series = fluxd.store.catalog.id_of(name)
+    assert series is not None
+
+    def write(connection: Any) -> None:
+        retire_series(connection, [series], now=NOW)
+        write_summaries(connection, [Summary(series, 60.0, 150, last - 9_000, last, "retired")])
+        fluxd.store.catalog.retire([series])
+
+    fluxd.store.writer.run(write)
+    fluxd.services.knowledge.retire(series)
+
+
+def test_a_retired_metric_is_told_as_it_was(fluxd: InProcess) -> None:
+    last = NOW - 40 * 86_400
+    fluxd.learn("old", [(last - 60 * i, float(i % 3)) for i in range(149, -1, -1)])
+    fluxd.learn("cpu", [(NOW, 1.0)])
+    retire(fluxd, "old", last)
+    assert fluxd.get("/api/v1/metrics/old").json == {
+        "metric": "old",
+        "interval": 60.0,
+        "datapoints": 150,
+        "first": last - 9_000,
+        "last": last,
+        "state": "retired",
+        "ready_in": None,
+        "progress": "retired: silent since 2023-10-05 22:13 UTC, analysed anew once it reports",
+    }
+    assert names(fluxd) == ["cpu", "old"]
+    assert names(fluxd, "?state=retired") == ["old"]
+    assert names(fluxd, "?state=learning") == ["cpu"]
+    assert fluxd.get("/api/v1/metrics/old/datapoints").json["to"] == last
+    fluxd.learn("old", [(NOW, 2.0)])
+    assert names(fluxd, "?state=retired") == []
+    assert fluxd.get("/api/v1/metrics/old").json["last"] == NOW
+
+
+def test_a_retired_metric_whose_numbers_are_not_written(fluxd: InProcess) -> None:
+    fluxd.learn("old", [(NOW, 1.0)])
+    retire(fluxd, "old", NOW)
+    fluxd.store.writer.run(lambda connection: connection.execute("DELETE FROM summaries"))
+    metric = fluxd.get("/api/v1/metrics/old").json
+    assert metric["progress"] == "retired: analysed anew once it reports"
+    assert (metric["last"], metric["interval"]) == (None, None)
+
+
 def test_a_rare_state_is_looked_for_a_bounded_while(fluxd: InProcess) -> None:
     fluxd.store_datapoints("m00000", [(NOW, 1.0)])
     key = fluxd.store.keys.find(fluxd.ingest_key)
@@ -109,7 +159,8 @@ def test_a_rare_state_is_looked_for_a_bounded_while(fluxd: InProcess) -> None:
     def fill(connection: object) -> None:
         connection.execute(  # type: ignore[attr-defined]
             "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
-            " INSERT INTO series SELECT i, format('m%05d', i), ?2, 0 FROM n",
+            " INSERT INTO series (id, name, key, created)"
+            " SELECT i, format('m%05d', i), ?2, 0 FROM n",
             (MAX_LOOKED_AT + 500, key.id),
         )
 

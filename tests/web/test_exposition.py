@@ -62,6 +62,29 @@ def test_what_happens_is_counted(fluxd: InProcess) -> None:
     assert found["fluxd_store_failing"] == 0
 
 
+def test_limits_and_what_is_used_of_them(fluxd: InProcess) -> None:
+    found = samples(fluxd)
+    assert found["fluxd_metrics_limit"] == 1_000_000
+    assert found["fluxd_store_limit_bytes"] == 0
+    assert "fluxd_store_used_bytes" not in found  # nobody has measured yet
+    assert found["fluxd_datapoints_sealed_total"] == 70
+    assert found["fluxd_blocks_merged_total"] == 8
+    fluxd.measure()
+    found = samples(fluxd)
+    assert found["fluxd_disk_free_bytes"] == 50 * 10**9
+    assert found["fluxd_store_used_bytes"] > 0
+    assert found["fluxd_store_free_bytes"] >= 0
+    assert "fluxd_oldest_datapoint_timestamp_seconds" not in found
+    fluxd.store_datapoints("a", [(NOW - 7, 1.0)])
+    fluxd.bounds.max_metrics = fluxd.bounds.max_bytes = 1
+    fluxd.measure()
+    found = samples(fluxd)
+    assert found["fluxd_oldest_datapoint_timestamp_seconds"] == NOW - 7
+    assert found['fluxd_limit_reached{limit="store.max_bytes"}'] == 1
+    assert found['fluxd_limit_reached{limit="store.max_metrics"}'] == 1
+    assert found["fluxd_metrics_retired"] == 0
+
+
 def test_the_analysis_tells_how_far_it_is(fluxd: InProcess) -> None:
     fluxd.analyse()
     fluxd.store_datapoints("a", [(NOW - 1, 1.0), (NOW, 2.0)])

@@ -272,3 +272,56 @@ def test_filled_datapoints_teach_and_their_anomalies_are_history(fluxd: InProces
         (flags,) = zip(*reader.execute("SELECT history FROM stretches"), strict=True)
     assert start + 60 * 1_400 in {anomaly.started for anomaly in found}
     assert set(flags) == {1}
+
+
+def refusal(fluxd: InProcess, *elements: dict[str, Any], **options: Any) -> str:
+    result = post(fluxd, *elements, **options)
+    assert result.status_code == 503
+    assert result.headers["content-type"] == "application/json"
+    assert int(result.headers["retry-after"]) >= 1
+    assert result.json.keys() == {"code", "message"}
+    return str(result.json["message"])
+
+
+def test_beyond_the_most_metrics_new_ones_are_refused_and_known_ones_pass(
+    fluxd: InProcess,
+) -> None:
+    fluxd.bounds.max_metrics = 2
+    assert post(fluxd, element("a"), element("b")).status_code == 204
+    message = refusal(fluxd, element("a", value=7), element("c"))
+    assert "it holds its 2 metrics" in message
+    assert "raise store.max_metrics, or delete metrics (`fluxd metric delete NAME`)" in message
+    assert stored(fluxd) == {("a", NOW): 1.5, ("b", NOW): 1.5}
+    assert len(fluxd.store.catalog) == 2
+    assert post(fluxd, element("a", value=8)).status_code == 204
+    refusal(fluxd, element("d"))
+    (entry,) = fluxd.store.rejections.rows()
+    assert entry.reason == "the store has reached store.max_metrics"
+    assert (entry.key, entry.count, entry.message) == ("agent", 2, message)
+    fluxd.bounds.max_metrics = 3
+    assert post(fluxd, element("c")).status_code == 204
+
+
+def test_a_quota_is_looked_at_before_the_most_metrics(fluxd: InProcess) -> None:
+    key = fluxd.add_key("small", quota=1)
+    post(fluxd, element("a"), key=key)
+    fluxd.bounds.max_metrics = 1
+    assert post(fluxd, element("b"), key=key).status_code == 207
+    other = fluxd.add_key("other", quota=1)
+    assert "store.max_metrics" in refusal(fluxd, element("b"), key=other)
+
+
+def test_beyond_the_most_bytes_everything_is_refused_until_there_is_room(
+    fluxd: InProcess,
+) -> None:
+    post(fluxd, element("a"))
+    fluxd.bounds.max_bytes = 1
+    fluxd.measure()
+    message = refusal(fluxd, element("a", NOW - 60))
+    assert "raise store.max_bytes, shorten retention.raw" in message
+    assert stored(fluxd) == {("a", NOW): 1.5}
+    (entry,) = fluxd.store.rejections.rows()
+    assert (entry.reason, entry.key) == ("the store has reached store.max_bytes", "agent")
+    fluxd.bounds.max_bytes = 1 << 30
+    fluxd.measure()
+    assert post(fluxd, element("a", NOW - 60)).status_code == 204

@@ -7,8 +7,15 @@ from web.inprocess import NOW, InProcess
 from fluxd.core.errors import UnavailableError
 
 
+def warnings(fluxd: InProcess) -> list[str]:
+    result = fluxd.client.simulate_get("/healthz")
+    assert result.status_code == 200  # a warning is no failure
+    return list(result.json["warnings"])
+
+
 def reasons(fluxd: InProcess) -> list[str]:
     result = fluxd.client.simulate_get("/healthz")
+    assert result.json.keys() == {"status", "reasons", "warnings"}
     assert result.headers["content-type"] == "application/json"
     assert result.status_code == (503 if result.json["reasons"] else 200)
     assert result.json["status"] == ("failing" if result.json["reasons"] else "ok")
@@ -17,6 +24,7 @@ def reasons(fluxd: InProcess) -> list[str]:
 
 def test_all_is_well(fluxd: InProcess) -> None:
     assert reasons(fluxd) == []
+    assert warnings(fluxd) == []
     assert fluxd.client.simulate_head("/healthz").status_code == 200
 
 
@@ -62,6 +70,8 @@ def test_a_damaged_store_is_told(fluxd: InProcess) -> None:
         file.write(b"no database here")
     (reason,) = reasons(fluxd)
     assert "NotADBError" in reason
+    assert "`fluxd check`" in reason
+    assert "`fluxd restore FILE`" in reason
     assert fluxd.get("/api/v1/metrics").status_code in {500, 503}
     with fluxd.store.path.open("r+b") as file:
         file.write(header)
@@ -72,3 +82,28 @@ def test_a_writer_that_has_ended_is_told(fluxd: InProcess) -> None:
     fluxd.store.writer.close()
     (reason,) = reasons(fluxd)
     assert reason == "the writer has ended, nothing is stored: restart fluxd, its log says why"
+
+
+def test_a_limit_that_is_near_is_a_warning_and_at_it_datapoints_fail(fluxd: InProcess) -> None:
+    fluxd.store_datapoints("a", [(NOW, 1.0)])
+    fluxd.measure()
+    assert warnings(fluxd) == []
+    usage = fluxd.bounds.usage
+    assert usage is not None
+    fluxd.bounds.max_bytes = int(usage.used / 0.95)
+    (warning,) = warnings(fluxd)
+    assert "raise store.max_bytes" in warning
+    fluxd.bounds.max_bytes = usage.used
+    fluxd.measure()
+    (reason,) = reasons(fluxd)
+    assert reason.startswith("the store has reached store.max_bytes")
+
+
+def test_a_full_disk_and_many_metrics_are_warnings(fluxd: InProcess) -> None:
+    fluxd.bounds.max_metrics = 1
+    fluxd.disk = 900_000_000, 10**11
+    fluxd.store_datapoints("a", [(NOW, 1.0)])
+    fluxd.measure()
+    metrics, disk = warnings(fluxd)
+    assert "1 of 1 metrics, new ones are refused" in metrics
+    assert "900.0 MB of 100.0 GB free" in disk
