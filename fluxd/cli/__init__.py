@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import fluxd
-from fluxd.cli import key, replay, serve
+from fluxd.cli import backup, check, doctor, import_, key, metric, replay, serve, sql
 from fluxd.cli.options import FAILURE
 from fluxd.core.errors import FluxdError
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fluxd {fluxd.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, key, replay):
+    for command in (serve, key, replay, backup, import_, metric, check, sql, doctor):
         command.register(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -1,5 +1,7 @@
 """CSV files as people have them."""
 
+from pathlib import Path
+
 import pytest
 
 from fluxd.ingest.series_csv import parse_time, read_series
@@ -8,7 +10,7 @@ from fluxd.ingest.series_csv import parse_time, read_series
 def test_unix_seconds_with_and_without_a_header() -> None:
     for lines in (["timestamp,value", "1700000000,1.5"], ["1700000000,1.5"], ["1700000000.0,1.5"]):
         series = read_series(lines)
-        assert (series.timestamps, series.values) == ([1_700_000_000], [1.5])
+        assert (series.timestamps.tolist(), series.values.tolist()) == ([1_700_000_000], [1.5])
         assert series.skipped == 0
 
 
@@ -28,16 +30,31 @@ def test_the_same_second_in_every_spelling(text: str) -> None:
 
 def test_what_is_left_out_is_told_with_its_line() -> None:
     lines = ["timestamp,value", "1700000000,1", "", "yesterday,2", "1700000060,nan", "1700000120"]
-    series = read_series([*lines, "1700000000000,3", "1700000180,4,extra"])
-    assert series.timestamps == [1_700_000_000, 1_700_000_180]
-    assert series.skipped == 4
-    assert [line for line, _ in series.faults] == [4, 5, 6, 7]
+    series = read_series([*lines, "1700000000000,3", "1700000180,4,extra", "1700000240,1_0"])
+    assert series.timestamps.tolist() == [1_700_000_000, 1_700_000_180]
+    assert series.skipped == 5
+    assert [line for line, _ in series.faults] == [4, 5, 6, 7, 9]
     reasons = " ".join(reason for _, reason in series.faults)
-    for part in ("'yesterday'", "'nan'", "expected timestamp,value", "divide milliseconds"):
+    for part in ("'yesterday'", "'nan'", "expected timestamp,value", "divide milliseconds", "1_0"):
         assert part in reasons
+
+
+def test_fields_may_be_quoted_and_lines_end_as_they_like() -> None:
+    lines = ['"time","value"\r\n', '"1700000000","1.5"\r\n', "2023-11-14T22:14:20Z,2e3\n"]
+    series = read_series(lines)
+    assert list(zip(series.timestamps, series.values, strict=True)) == [
+        (1_700_000_000, 1.5),
+        (1_700_000_060, 2000.0),
+    ]
 
 
 def test_faults_are_bounded_and_counted() -> None:
     series = read_series(["1700000000,1", *(["x,y"] * 1000)])
     assert series.skipped == 1000
     assert len(series.faults) == 20
+
+
+def test_a_file_that_is_no_text_is_not_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"1700000000,1\n\xff\xfe\n")
+    with (tmp_path / "a.csv").open(encoding="utf-8") as lines, pytest.raises(UnicodeDecodeError):
+        read_series(lines)

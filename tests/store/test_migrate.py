@@ -1,13 +1,17 @@
+import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from store.posting import NOW, opened, post, stored
+from store.killing import killed_before_each
+from store.posting import NOW, Stored, opened, post, stored
 
 import fluxd
 from fluxd.core.errors import StoreError
-from fluxd.store import migrate, open_store
-from fluxd.store.connection import FILE_NAME
+from fluxd.daemon.offline import open_offline
+from fluxd.store import copying, migrate, open_store
+from fluxd.store.connection import FILE_NAME, open_writer, transaction
+from fluxd.store.keys import list_keys
 
 STEPS = migrate.migrations()
 NEWEST = max(STEPS)
@@ -94,3 +98,163 @@ def test_a_newer_store_is_refused_with_the_version_that_wrote_it(folder: Path) -
     connection.close()
     with pytest.raises(StoreError, match="unknown version"):
         open_store(path)
+
+
+def oldest_store(path: Path, rows: int = 500) -> Stored:
+    """Make a store of schema 1, as kill -9 leaves one; return its datapoints."""
+    connection = open_writer(path, create=True)
+    with transaction(connection):
+        connection.execute(STEPS[1])
+        connection.pragma("user_version", 1)
+        connection.execute("INSERT INTO meta VALUES ('written_by', '0.1.0')")
+        connection.execute("INSERT INTO keys VALUES (1, 'k', 's', NULL, NULL, 'ingest', 1, NULL)")
+        for series, name in enumerate("ab", start=1):
+            connection.execute("INSERT INTO series VALUES (?, ?, 1, 1)", (series, name))
+        places = [(NOW + 60 * n) << 29 | 1 + n % 2 for n in range(rows)]
+        connection.executemany(
+            "INSERT INTO recent VALUES (?, ?, ?, 0)",
+            [(place, n / 7, n // 9) for n, place in enumerate(places)],
+        )
+        connection.execute("UPDATE recent SET value = -1 WHERE place = ?", (places[5],))
+    files = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    connection.close()
+    for name, content in files.items():
+        if not name.endswith("-shm"):
+            (path.parent / name).write_bytes(content)
+    return {("ab"[n % 2], NOW + 60 * n): -1.0 if n == 5 else n / 7 for n in range(rows)}
+
+
+def test_every_datapoint_of_the_first_schema_is_kept(folder: Path) -> None:
+    path = folder / FILE_NAME
+    expected = oldest_store(path)
+    with opened(path) as store:
+        assert stored(store) == expected
+        with store.read() as reader:
+            view = reader.execute("SELECT metric, timestamp, value FROM datapoints").fetchall()
+            first = reader.execute("SELECT value, seq FROM overwritten").fetchall()
+    assert {(name, timestamp): value for name, timestamp, value in view} == expected
+    assert first == [(5 / 7, 0)]
+    copy = folder / f"{FILE_NAME}.before-{NEWEST}"
+    assert version_of(copy) == 1
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM recent").fetchone() == (len(expected),)
+    connection.close()
+    with opened(copy) as store:
+        assert stored(store) == expected
+
+
+def test_after_the_migration_the_last_write_stands(folder: Path) -> None:
+    path = folder / FILE_NAME
+    expected = oldest_store(path)
+    with opened(path) as store:
+        post(store, [("a", NOW, 9.0), ("c", NOW, 1.0)])
+        assert stored(store) == expected | {("a", NOW): 9.0, ("c", NOW): 1.0}
+
+
+def test_an_older_store_is_left_to_the_daemon(folder: Path) -> None:
+    oldest_store(folder / FILE_NAME)
+    told = pytest.raises(StoreError, match=r"has schema 1, written by fluxd 0\.1\.0: start this")
+    with told, open_offline(folder, write=True):
+        pass
+    with open_offline(folder) as reader:
+        assert len(list_keys(reader)) == 1
+
+
+def test_killed_at_any_moment_the_store_opens_and_migrates(folder: Path, tmp_path: Path) -> None:
+    original = tmp_path / "original"
+    original.mkdir()
+    expected = oldest_store(original / FILE_NAME, rows=40)
+    copy = folder / f"{FILE_NAME}.before-{NEWEST}"
+    shutil.copytree(original, folder, dirs_exist_ok=True)
+    kept = 0
+    for _ in killed_before_each(lambda: open_store(folder / FILE_NAME).close()):
+        if copy.exists():
+            kept += 1
+            assert version_of(copy) == 1
+        with opened(folder / FILE_NAME) as store:
+            assert stored(store) == expected
+        with opened(copy) as store:
+            assert stored(store) == expected
+        assert not list(folder.glob("*.partial"))
+        shutil.rmtree(folder)
+        shutil.copytree(original, folder)
+    assert kept > 10
+
+
+def test_a_copy_is_made_anew_only_if_the_store_was_written_since(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that fails at every start is started every five seconds."""
+    path, copy = folder / FILE_NAME, folder / f"{FILE_NAME}.before-{NEWEST + 1}"
+    with opened(path) as store:
+        post(store, [("a", NOW, 1.0)])
+    broken = STEPS | {NEWEST + 1: "SELECT * FROM absent"}
+    monkeypatch.setattr(migrate, "migrations", lambda: broken)
+    inodes = []
+    for value in (1.0, 1.0, 2.0, 2.0):
+        with monkeypatch.context() as patch:
+            patch.setattr(migrate, "migrations", lambda: STEPS)
+            if value == 2.0 and len(inodes) == 2:
+                with opened(path) as store:
+                    post(store, [("a", NOW, value)])
+        with pytest.raises(StoreError, match="no such table"):
+            open_store(path)
+        inodes.append(copy.stat().st_ino)
+        monkeypatch.setattr(migrate, "migrations", lambda: broken)
+    assert inodes[0] == inodes[1]
+    assert inodes[2] == inodes[3]
+    monkeypatch.setattr(migrate, "migrations", lambda: STEPS)
+    with opened(copy) as store:
+        assert stored(store) == {("a", NOW): 2.0}
+
+
+def test_a_copy_of_the_store_before_a_migration_that_was_cut_short_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / FILE_NAME
+    with opened(path):
+        pass
+    steps = STEPS | {NEWEST + 1: "CREATE TABLE more (x)", NEWEST + 2: "SELECT * FROM absent"}
+    monkeypatch.setattr(migrate, "migrations", lambda: steps)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="no such table"):
+            open_store(path)
+    copy = folder / f"{FILE_NAME}.before-{NEWEST + 2}"
+    assert version_of(copy) == NEWEST
+    assert version_of(copy.with_name(f"{copy.name}-from-{NEWEST + 1}")) == NEWEST + 1
+    (folder / f"{FILE_NAME}.before-{NEWEST + 2}").write_bytes(b"what a bad disk made of it" * 99)
+    with pytest.raises(StoreError, match="no such table"):
+        open_store(path)
+    assert version_of(copy) == NEWEST + 1
+
+
+def test_without_room_for_the_copy_nothing_is_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / FILE_NAME
+    expected = oldest_store(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "SPARE_BYTES", 1 << 60)
+        with pytest.raises(StoreError, match=r"a copy before the migration needs .* free"):
+            open_store(path)
+    assert version_of(path) == 1
+    assert [file.name for file in folder.glob("*before*")] == []
+    with opened(path) as store:
+        assert stored(store) == expected
+
+
+def test_without_room_for_the_change_the_store_stays_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / FILE_NAME
+    expected = oldest_store(path)
+    large = "CREATE TABLE large (x); INSERT INTO large VALUES (zeroblob(1000000))"
+    step = f"{STEPS[2]}; PRAGMA max_page_count = 1; {large}"
+    monkeypatch.setattr(migrate, "migrations", lambda: STEPS | {2: step})
+    with pytest.raises(StoreError, match=r"the disk is full: bringing .* to schema 2"):
+        open_store(path)
+    monkeypatch.undo()
+    assert version_of(path) == 1
+    with opened(path) as store:
+        assert stored(store) == expected
