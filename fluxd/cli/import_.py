@@ -31,8 +31,13 @@ from fluxd.store.series import count_live, find_series
 LOOK_LINES = 8_192
 
 # A daemon's POSTs wait while a transaction of ours is open. A block more may begin within this
-# time, and the lock is left alone for as long as it was held, so that the daemon gets its turn.
+# time, and then the lock is left alone for longer than it was held, so that the daemon, which asks
+# for it again and again, gets its turn.
 TRANSACTION_S = 0.01
+REST = 2.0
+
+# What the daemon takes to learn a datapoint of a single metric, half of the time being others'.
+LEARN_S = 0.0008
 
 # How long another process's transaction is waited for.
 PATIENCE_MS = 60_000
@@ -73,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         with progress_bar() as bar:
             _store(connection, history, bar, polite=runs)
     print(_told(history, picked.left_out))
-    print(_outlook(arguments.metric, runs=runs))
+    print(_outlook(arguments.metric, len(history.timestamps), runs=runs))
     return 0
 
 
@@ -175,7 +180,7 @@ def _store(connection: Connection, history: History, bar: Progress, *, polite: b
                 more = functools.partial(_is_before, began + TRANSACTION_S)
                 history.write_some(connection, now=int(time.time()), more=more)
             if polite:
-                time.sleep(time.monotonic() - began)
+                time.sleep(REST * (time.monotonic() - began))
     except KeyboardInterrupt:
         bar.clear()
         print(f"{history.written:,} of {total:,} datapoints are stored", file=sys.stderr)
@@ -205,8 +210,13 @@ def _told(history: History, left_out: int) -> str:
     return f"{text}; {_lines(left_out)} left out." if left_out else f"{text}."
 
 
-def _outlook(name: str, *, runs: bool) -> str:
-    command = f"`fluxd metric list {name}`"
-    if runs:
-        return f"fluxd is learning them now: {command} says `analysed` when it is done."
-    return f"fluxd learns them when it runs again: {command} then says `analysed`."
+def _outlook(name: str, count: int, *, runs: bool) -> str:
+    """Say when it will be learnt.
+
+    >>> _outlook("a", 1_000_000, runs=True)
+    'fluxd is learning them now, for about 13 min: `fluxd metric list a` then says `analysed`.'
+    """
+    took = round(count * LEARN_S / 60)
+    long = f", for about {took:,} min" if took else ""
+    when = f"is learning them now{long}" if runs else "learns them when it runs again"
+    return f"fluxd {when}: `fluxd metric list {name}` then says `analysed`."

@@ -27,9 +27,12 @@ class Tally:
         """Count stored datapoints; any number per slot."""
         if late:
             np.add.at(self.late, slots, 1)
-        unset = np.iinfo(np.int64).max
-        self.first[slots] = np.where(self.first[slots] == 0, unset, self.first[slots])
-        np.minimum.at(self.first, slots, timestamps)
+        some, at = np.unique(slots, return_inverse=True)
+        lowest = np.full(len(some), np.iinfo(np.int64).max)
+        np.minimum.at(lowest, at, timestamps)
+        known = self.first[some]
+        # At once, for others read it meanwhile.
+        self.first[some] = np.where(known == 0, lowest, np.minimum(known, lowest))
 
     def forget(self, slots: Ints) -> None:
         """Make slots as if nothing had been stored of them."""

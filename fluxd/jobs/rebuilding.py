@@ -136,7 +136,10 @@ class Rebuilder:
         return bool(learning)
 
     def _take_up(self, now: int) -> None:
-        """Begin with what was requested, as far as there is room."""
+        """Leave what is deleted; begin with what was requested, as far as there is room."""
+        for course in list(self._courses.values()):
+            if not self._is_there(course.series):
+                self._leave(course)
         room = COURSES - len(self._courses)
         if not room:
             return
@@ -218,9 +221,6 @@ class Rebuilder:
 
     def _finish(self, now: int) -> bool:
         """Put those of one slice in their places that are ready; return whether there were any."""
-        for course in [one for one in self._courses.values() if one.over]:
-            if not self._is_there(course.series):
-                self._leave(course)
         over = [course for course in self._courses.values() if course.over]
         if any(course.barrier is None for course in over):
             barrier = self._store.writer.run(lambda _: self._store.writer.last_seq)

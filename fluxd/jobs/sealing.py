@@ -166,11 +166,13 @@ class Sealer:
 
         def move_some(connection: Connection) -> None:
             end = time.monotonic() + LATE_S
-            while waiting and time.monotonic() < end:
+            while waiting:
                 if sealing.seal_late(
                     connection, waiting[-1], saved, held, limit=LATE_ROWS, now=now, levels=levels
                 ):
                     waiting.pop()
+                if time.monotonic() >= end:
+                    return
 
         while waiting:
             self._store.writer.run(move_some)

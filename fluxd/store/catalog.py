@@ -1,7 +1,8 @@
 """Every series by name, in memory: what an element's name means to the key that sent it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import apsw
 
@@ -61,13 +62,12 @@ class Catalog:
         self._version = version
 
     def _take_from(self, connection: apsw.Connection, first: int) -> None:
-        for series, name, key, retired in connection.execute(
-            "SELECT id, name, key, retired FROM series WHERE id >= ? AND deleted IS NULL",
-            (first,),
-        ):
-            if retired is None:
-                self.add([(series, name, key, 0)])
-                continue
+        rows = connection.execute(
+            "SELECT id, name, key, retired FROM series WHERE id >= ? AND deleted IS NULL", (first,)
+        )
+        retired: list[Arrival] = []
+        self.add(_live(rows, retired))
+        for series, name, key, _ in retired:
             self._extend(series + 1)
             self._names[series], self._keys[series] = name, key
             self._fates[series] = _RETIRED
@@ -139,7 +139,8 @@ class Catalog:
     def add(self, arrivals: Iterable[Arrival]) -> None:
         """Add series that were created or came back: (id, stored name, key id, time)."""
         for series, name, key, _ in arrivals:
-            self._extend(series + 1)
+            if series >= len(self._names):
+                self._extend(series + 1)
             if self._free and self._free[-1] == series:
                 self._free.pop()
             self._names[series] = name
@@ -147,10 +148,12 @@ class Catalog:
             self._fates[series] = _LIVE
             self._owned[key] = self._owned.get(key, 0) + 1
             self._by_length(name)[name] = series
-            self._retired.pop(name, None)
-            for prefix, view in list(self._views.items()):
-                for sent in _sent_names(prefix, name):
-                    view[sent] = series
+            if self._retired:
+                self._retired.pop(name, None)
+            if self._views:
+                for prefix, view in list(self._views.items()):
+                    for sent in _sent_names(prefix, name):
+                        view[sent] = series
 
     def retire(self, ids: Iterable[int]) -> None:
         """Take live series out of what senders know, and free their places in the quota."""
@@ -250,6 +253,15 @@ class Arrivals:
     def rows(self) -> list[Arrival]:
         """Return them for `Catalog.add`."""
         return list(self._rows.values())
+
+
+def _live(rows: Iterable[Any], retired: list[Arrival]) -> Iterator[Arrival]:
+    """Yield the live ones of the table's rows, and put the others into `retired`."""
+    for series, name, key, since in rows:
+        if since is None:
+            yield series, name, key, 0
+        else:
+            retired.append((series, name, key, 0))
 
 
 def _sent_names(prefix: str, name: str) -> list[str]:

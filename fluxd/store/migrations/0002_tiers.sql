@@ -14,6 +14,17 @@ DROP VIEW metrics;
 DROP VIEW anomalies;
 DROP TRIGGER recent_overwritten;
 
+-- A place may be in an hour's table and, sent again later, in the late one: each has a first value.
+ALTER TABLE overwritten RENAME TO overwritten_1;
+CREATE TABLE overwritten (
+  place INTEGER NOT NULL,
+  seq   INTEGER NOT NULL,
+  value REAL NOT NULL,
+  PRIMARY KEY (place, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO overwritten SELECT place, seq, value FROM overwritten_1;
+DROP TABLE overwritten_1;
+
 CREATE TABLE recent_0 (
   place   INTEGER PRIMARY KEY,
   value   REAL NOT NULL,
@@ -21,9 +32,10 @@ CREATE TABLE recent_0 (
   history INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER recent_0_overwritten BEFORE UPDATE OF value ON recent_0
-WHEN old.value IS NOT new.value AND NOT EXISTS (SELECT 1 FROM overwritten WHERE place = old.place)
+WHEN old.value IS NOT new.value
+  AND NOT EXISTS (SELECT 1 FROM overwritten WHERE (place, seq) = (old.place, old.seq))
 BEGIN
-  INSERT INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
+  INSERT INTO overwritten (place, seq, value) VALUES (old.place, old.seq, old.value);
 END;
 
 CREATE TABLE recent_1 (
@@ -33,9 +45,10 @@ CREATE TABLE recent_1 (
   history INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER recent_1_overwritten BEFORE UPDATE OF value ON recent_1
-WHEN old.value IS NOT new.value AND NOT EXISTS (SELECT 1 FROM overwritten WHERE place = old.place)
+WHEN old.value IS NOT new.value
+  AND NOT EXISTS (SELECT 1 FROM overwritten WHERE (place, seq) = (old.place, old.seq))
 BEGIN
-  INSERT INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
+  INSERT INTO overwritten (place, seq, value) VALUES (old.place, old.seq, old.value);
 END;
 
 CREATE TABLE recent_2 (
@@ -45,9 +58,10 @@ CREATE TABLE recent_2 (
   history INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER recent_2_overwritten BEFORE UPDATE OF value ON recent_2
-WHEN old.value IS NOT new.value AND NOT EXISTS (SELECT 1 FROM overwritten WHERE place = old.place)
+WHEN old.value IS NOT new.value
+  AND NOT EXISTS (SELECT 1 FROM overwritten WHERE (place, seq) = (old.place, old.seq))
 BEGIN
-  INSERT INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
+  INSERT INTO overwritten (place, seq, value) VALUES (old.place, old.seq, old.value);
 END;
 
 CREATE TABLE recent_3 (
@@ -57,9 +71,10 @@ CREATE TABLE recent_3 (
   history INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER recent_3_overwritten BEFORE UPDATE OF value ON recent_3
-WHEN old.value IS NOT new.value AND NOT EXISTS (SELECT 1 FROM overwritten WHERE place = old.place)
+WHEN old.value IS NOT new.value
+  AND NOT EXISTS (SELECT 1 FROM overwritten WHERE (place, seq) = (old.place, old.seq))
 BEGIN
-  INSERT INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
+  INSERT INTO overwritten (place, seq, value) VALUES (old.place, old.seq, old.value);
 END;
 
 CREATE TABLE recent_late (
@@ -69,9 +84,10 @@ CREATE TABLE recent_late (
   history INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER recent_late_overwritten BEFORE UPDATE OF value ON recent_late
-WHEN old.value IS NOT new.value AND NOT EXISTS (SELECT 1 FROM overwritten WHERE place = old.place)
+WHEN old.value IS NOT new.value
+  AND NOT EXISTS (SELECT 1 FROM overwritten WHERE (place, seq) = (old.place, old.seq))
 BEGIN
-  INSERT INTO overwritten (place, value, seq) VALUES (old.place, old.value, old.seq);
+  INSERT INTO overwritten (place, seq, value) VALUES (old.place, old.seq, old.value);
 END;
 
 INSERT INTO recent_late SELECT place, value, seq, history FROM recent;
