@@ -11,6 +11,8 @@ import numpy as np
 from fluxd.store import blocks
 from fluxd.store.blocks import Floats, Ints
 from fluxd.store.places import (
+    HOUR_S,
+    LATE_TABLE,
     LATEST,
     RECENT_TABLES,
     SERIES_BITS,
@@ -77,17 +79,24 @@ def _read_sealed(
 def _read_recent(
     reader: apsw.Connection, table: str, series: int, since: int, until: int, limit: int
 ) -> tuple[Ints, Floats]:
-    """Hop from one second that has datapoints of any series to the next, as the view does.
+    """Go from second to second as the view does: count through an hour, hop between late ones.
 
     The first `limit` of each table are enough: the first of all are among them.
     """
+    following = f"""
+            (SELECT min(place) FROM {table}
+             WHERE place >= (seconds.timestamp + 1) << {SERIES_BITS}) >> {SERIES_BITS}"""
+    if table != LATE_TABLE:
+        following = f"""CASE
+            WHEN (seconds.timestamp + 1) % {HOUR_S} THEN seconds.timestamp + 1
+            ELSE {following}
+          END"""
     rows: list[Any] = reader.execute(
         f"""
         WITH RECURSIVE seconds (timestamp) AS (
           SELECT (SELECT min(place) FROM {table} WHERE place >= ?1) >> {SERIES_BITS}
           UNION ALL
-          SELECT (SELECT min(place) FROM {table}
-                  WHERE place >= (seconds.timestamp + 1) << {SERIES_BITS}) >> {SERIES_BITS}
+          SELECT {following}
           FROM seconds WHERE seconds.timestamp < ?2
         )
         SELECT seconds.timestamp, value
@@ -95,11 +104,17 @@ def _read_recent(
         WHERE place = (seconds.timestamp << {SERIES_BITS}) + ?3 AND seconds.timestamp <= ?2
         LIMIT ?4
         """,
-        (place_of(since, 0), until, series, limit),
+        (place_of(since, 0), min(until, _last_second(reader, table)), series, limit),
     ).fetchall()
     if not rows:
         return blocks.NOTHING
     return np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows])
+
+
+def _last_second(reader: apsw.Connection, table: str) -> int:
+    """Return the last second that a table of the recent tier has datapoints of, -1 for none."""
+    row: Any = reader.execute(f"SELECT max(place) >> {SERIES_BITS} FROM {table}").fetchone()
+    return -1 if row[0] is None else int(row[0])
 
 
 def oldest_raw(reader: apsw.Connection, series: int) -> int | None:

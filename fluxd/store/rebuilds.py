@@ -131,9 +131,11 @@ def waiting_rebuilds(
 ) -> list[Rebuild]:
     """Return series that are to be learnt anew by now, but those of `besides`, by their ids."""
     rows: list[Any] = reader.execute(
+        # Far ahead is a second only where the clock was set back.
         "SELECT rebuilds.series, added FROM rebuilds JOIN series ON series.id = series"
-        " WHERE requested <= ? AND deleted IS NULL ORDER BY rebuilds.series LIMIT ?",
-        (now, limit + len(besides)),
+        " WHERE NOT requested BETWEEN ?1 + 1 AND ?1 + ?2 AND deleted IS NULL"
+        " ORDER BY rebuilds.series LIMIT ?3",
+        (now, PATIENCE_S, limit + len(besides)),
     ).fetchall()
     return [Rebuild(*row) for row in rows if row[0] not in besides][:limit]
 

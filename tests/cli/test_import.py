@@ -170,7 +170,7 @@ def test_it_is_analysed_at_once_and_so_is_what_is_sent_next(tmp_path: Path) -> N
         outcome = run_import(daemon.data, write_csv(tmp_path / "a.csv", series(2000)))
         assert outcome.stdout.splitlines() == [
             "2,000 datapoints stored.",
-            "fluxd is learning them now: `fluxd metric list a` says `analysed` when it is done.",
+            "fluxd is learning them now: `fluxd metric list a` then says `analysed`.",
         ]
         until(lambda: daemon.get("/api/v1/metrics/a").body["state"] == "analysed")
         sent = {"metric": "a", "timestamp": int(time.time()), "value": 1000.0}

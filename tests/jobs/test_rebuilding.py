@@ -237,6 +237,9 @@ def test_an_import_under_way_is_waited_for_and_one_that_was_cut_short_is_not(run
     history = History("a", np.array(times), np.array([value_at(t) for t in times]))
     run.store.writer.run(lambda c: history.write_some(c, now=NOW, more=lambda: False))
     run.store.writer.run(run.store.catalog.refresh)
+    with run.store.read() as reader:
+        due = [bool(waiting_rebuilds(reader, NOW + s, 1)) for s in (-1, 0, PATIENCE_S - 1)]
+    assert due == [True, False, False]  # the first: the clock was set back
     assert not run.rebuilder.step(NOW)
     assert run.rebuilder.step(NOW + PATIENCE_S)
     run.store.writer.run(lambda c: history.write_some(c, now=NOW, more=lambda: True))
@@ -245,20 +248,21 @@ def test_an_import_under_way_is_waited_for_and_one_that_was_cut_short_is_not(run
     check(run, ["a"])
 
 
-def test_what_came_meanwhile_is_learnt_too_even_if_it_is_much(run: Run) -> None:
+@pytest.mark.parametrize("count", [1, 4, 11])
+def test_what_came_meanwhile_is_learnt_too_even_if_it_is_much(run: Run, count: int) -> None:
     post(run.store, [("a", BEGAN + 60 * 400, 1.0)])
     import_rows(run.store, "a", minutes(0, 300))
     while not any(course.over for course in run.rebuilder._courses.values()):
         run.analysis.step(NOW)
         run.rebuilder.step(NOW)
-    for minute in range(401, 412):
+    for minute in range(401, 401 + count):
         time = BEGAN + 60 * minute
         post(run.store, [("a", time, value_at(time))])
     while run.analysis.step(NOW):
         pass
     run.finish()
     check(run, ["a"])
-    assert run.analysis.knowledge.bank.counts[1] == 312
+    assert run.analysis.knowledge.bank.counts[1] == 301 + count
 
 
 def test_a_metric_that_is_deleted_meanwhile_is_left_alone(run: Run) -> None:
@@ -345,3 +349,23 @@ def test_another_import_of_the_same_seconds_is_noticed_at_once(run: Run) -> None
     import_rows(run.store, "a", minutes(0, 200), off=1.0)
     run.finish()
     check(run, ["a"])
+
+
+def test_one_that_is_read_at_a_time_is_enough(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuilding_module, "BUDGET_S", 0.0)
+    for name in "abc":
+        import_rows(run.store, name, minutes(0, 120))
+    run.finish()
+    check(run, list("abc"))
+
+
+def test_an_anomaly_that_history_ends_in_is_ended(run: Run) -> None:
+    times = minutes(0, 316)  # the last minute is a spike
+    import_rows(run.store, "b", times)
+    run.finish()
+    assert times[-1] in spikes(times)
+    with run.store.read() as reader:
+        ((started, ended),) = reader.execute(
+            "SELECT started, ended FROM anomalies WHERE started >= ?", (times[-1],)
+        ).fetchall()
+    assert (started, ended) == (times[-1], times[-1])

@@ -154,7 +154,8 @@ ALTER TABLE series ADD COLUMN muted INTEGER NOT NULL DEFAULT 0;
 -- The promise to users. Everything above is internal.
 
 -- One metric's datapoints. In blocks there are few distinct labels: hops from one to the next, two
--- look-ups each, lead to the metric's own. In the recent tier the same is done with the seconds.
+-- look-ups each, lead to the metric's own. So it is with seconds of late datapoints; those of an
+-- hour are quicker counted through than hopped (1.6 ms against 14 for an hour with all of them).
 CREATE VIEW datapoints (metric, timestamp, value) AS
   SELECT series.name, blocks.start + blocks.step * CAST(element.key AS INTEGER),
          CAST(element.atom AS REAL)
@@ -200,8 +201,11 @@ CREATE VIEW datapoints (metric, timestamp, value) AS
     WITH RECURSIVE hops (timestamp) AS (
       SELECT min(place) >> 29 FROM recent_0
       UNION ALL
-      SELECT (SELECT min(place) FROM recent_0 WHERE place >= (hops.timestamp + 1) << 29) >> 29
-      FROM hops WHERE hops.timestamp IS NOT NULL
+      SELECT CASE
+          WHEN (hops.timestamp + 1) % 3600 THEN hops.timestamp + 1
+          ELSE (SELECT min(place) FROM recent_0 WHERE place >= (hops.timestamp + 1) << 29) >> 29
+        END
+      FROM hops WHERE hops.timestamp < (SELECT max(place) >> 29 FROM recent_0)
     )
     SELECT timestamp FROM hops WHERE timestamp IS NOT NULL
   ) AS seconds CROSS JOIN recent_0
@@ -213,8 +217,11 @@ CREATE VIEW datapoints (metric, timestamp, value) AS
     WITH RECURSIVE hops (timestamp) AS (
       SELECT min(place) >> 29 FROM recent_1
       UNION ALL
-      SELECT (SELECT min(place) FROM recent_1 WHERE place >= (hops.timestamp + 1) << 29) >> 29
-      FROM hops WHERE hops.timestamp IS NOT NULL
+      SELECT CASE
+          WHEN (hops.timestamp + 1) % 3600 THEN hops.timestamp + 1
+          ELSE (SELECT min(place) FROM recent_1 WHERE place >= (hops.timestamp + 1) << 29) >> 29
+        END
+      FROM hops WHERE hops.timestamp < (SELECT max(place) >> 29 FROM recent_1)
     )
     SELECT timestamp FROM hops WHERE timestamp IS NOT NULL
   ) AS seconds CROSS JOIN recent_1
@@ -226,8 +233,11 @@ CREATE VIEW datapoints (metric, timestamp, value) AS
     WITH RECURSIVE hops (timestamp) AS (
       SELECT min(place) >> 29 FROM recent_2
       UNION ALL
-      SELECT (SELECT min(place) FROM recent_2 WHERE place >= (hops.timestamp + 1) << 29) >> 29
-      FROM hops WHERE hops.timestamp IS NOT NULL
+      SELECT CASE
+          WHEN (hops.timestamp + 1) % 3600 THEN hops.timestamp + 1
+          ELSE (SELECT min(place) FROM recent_2 WHERE place >= (hops.timestamp + 1) << 29) >> 29
+        END
+      FROM hops WHERE hops.timestamp < (SELECT max(place) >> 29 FROM recent_2)
     )
     SELECT timestamp FROM hops WHERE timestamp IS NOT NULL
   ) AS seconds CROSS JOIN recent_2
@@ -239,8 +249,11 @@ CREATE VIEW datapoints (metric, timestamp, value) AS
     WITH RECURSIVE hops (timestamp) AS (
       SELECT min(place) >> 29 FROM recent_3
       UNION ALL
-      SELECT (SELECT min(place) FROM recent_3 WHERE place >= (hops.timestamp + 1) << 29) >> 29
-      FROM hops WHERE hops.timestamp IS NOT NULL
+      SELECT CASE
+          WHEN (hops.timestamp + 1) % 3600 THEN hops.timestamp + 1
+          ELSE (SELECT min(place) FROM recent_3 WHERE place >= (hops.timestamp + 1) << 29) >> 29
+        END
+      FROM hops WHERE hops.timestamp < (SELECT max(place) >> 29 FROM recent_3)
     )
     SELECT timestamp FROM hops WHERE timestamp IS NOT NULL
   ) AS seconds CROSS JOIN recent_3
