@@ -20,7 +20,7 @@ from fluxd.store import Store
 from fluxd.store import prune as pruning
 from fluxd.store import seal as sealing
 from fluxd.store.connection import Connection
-from fluxd.store.history import CLOSE_S, Row, Stored, row_of
+from fluxd.store.history import CLOSE_S, MAX_VALUES, Row, Stored, row_of
 from fluxd.store.places import DAY_S, HOUR_S, HOUR_TABLES, LATE_TABLE, WEEK_S, open_hour, place_of
 from fluxd.store.rollups import pack_day, roll_up, write_days
 
@@ -35,6 +35,9 @@ GROUPS = {DAY_S: 256, WEEK_S: 32}
 
 # Up to which second the days (weeks) are closed: names in the table `meta`.
 CURSORS = {DAY_S: "closed_day", WEEK_S: "closed_week"}
+
+# Datapoints of a series and day that are rolled up: one a second.
+MAX_ROLLED_UP = 86_400
 
 # Late datapoints moved in one transaction.
 LATE_ROWS = 4_000
@@ -199,30 +202,33 @@ class Sealer:
         for label in sorted({label // length * length for label in labels}):
             if label + length > until:
                 break
-            inside = [one for one in labels if label <= one < label + length]
-            with self._store.read() as reader:
-                smaller = sealing.has_smaller(reader, inside, length)
-            if smaller:
-                yield from self._close_span(label, length, inside, now)
+            yield from self._close_span(label, length, now)
             self._store.writer.run(
                 functools.partial(sealing.write_cursor, name=cursor, second=label + length)
             )
             yield
 
-    def _close_span(self, label: int, length: int, inside: list[int], now: int) -> Iterator[None]:
-        """Merge what is under the labels `inside` into blocks of `length` (s); roll a day up."""
-        version = self._data_version()
+    def _close_span(self, label: int, length: int, now: int) -> Iterator[None]:
+        """Merge the smaller blocks in a span into those of `length` (s); roll a day up."""
+        version = self._data_version()  # before anything is read: what is imported meanwhile shows
+        with self._store.read() as reader:
+            inside = sealing.labels_of(reader, label, label + length)
+            if not sealing.has_smaller(reader, inside, length):
+                return
+        merge = length in self._retention.levels()
+        # Rollups are made of all datapoints of a day, however many.
+        most = MAX_ROLLED_UP if length == DAY_S else MAX_VALUES
         for first in range(0, self._store.catalog.next_id, GROUPS[length]):
-            span = _Span(inside, length, version, merge=length in self._retention.levels())
+            span = _Span(length, version, merge=merge)
             for start in range(first, first + GROUPS[length], SLICES[length]):
                 with self._store.read() as reader:
                     found = sealing.read_smaller(
-                        reader, inside, start, start + SLICES[length], length
+                        reader, inside, start, start + SLICES[length], length, most=most
                     )
                 if found:
                     span.add(label, found, now)
                     yield
-            if span.read:
+            if not span.empty:
                 self._store.writer.run(span.write)
                 self.merged += len(span.rows)
                 yield
@@ -251,22 +257,25 @@ class _Span:
     Neighbours share pages, so the more series at once, the less is written.
     """
 
-    def __init__(self, inside: list[int], length: int, version: int, *, merge: bool) -> None:
-        self._inside = inside
+    def __init__(self, length: int, version: int, *, merge: bool) -> None:
         self._length = length
         self._version = version
         self._merge = merge
         self._days: list[tuple[int, int, bytes]] = []
+        self._places: list[int] = []
         self.rows: list[Row] = []
-        self.read = 0
+
+    @property
+    def empty(self) -> bool:
+        return not self.rows and not self._days
 
     def add(self, label: int, found: dict[int, sealing.Smaller], now: int) -> None:
         for series, smaller in found.items():
-            self.read += smaller.blocks
             datapoints = smaller.timestamps, smaller.values
-            if self._merge:
+            if self._merge and len(smaller.values) <= MAX_VALUES:
                 block = Stored(label, self._length, *datapoints)
                 self.rows.append(row_of(series, block, now=now))
+                self._places += smaller.places
             if self._length == DAY_S:
                 day = pack_day(label, roll_up(*datapoints))
                 self._days.append((place_of(label, series), *day))
@@ -275,8 +284,6 @@ class _Span:
         """Write it, unless what was read is no longer there, or another process has written."""
         if connection.pragma("data_version") != self._version:
             raise Changed
-        if self._merge:
-            replaced = sealing.replace_smaller(connection, self._inside, self.rows, self._length)
-            if replaced != self.read:
-                raise Changed
+        if not sealing.replace_smaller(connection, self._places, self.rows):
+            raise Changed
         write_days(connection, self._days)

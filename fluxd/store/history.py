@@ -37,18 +37,31 @@ _INSERT = "INSERT OR REPLACE INTO blocks VALUES"
 _ROWS_A_STATEMENT = 32
 
 
+# Values in a block: a week of one a minute fits. A longer one would cost whoever wants a day of it,
+# or adds to it, more than 10 ms; the hours (or days) of denser series stay as they are.
+MAX_VALUES = 12_000
+
+
 @dataclass(slots=True)
 class Stored:
-    """A block as it is in the table: label and length (s) of its span, and its datapoints."""
+    """A block: label and length (s) of its span, and its datapoints."""
 
     label: int
     length: int
     timestamps: Ints
     values: Floats
 
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a block is: label and length (s)."""
+
+    label: int
+    length: int
+
     @property
     def end(self) -> int:
-        """The second after its span."""
+        """The second after it."""
         return self.label + self.length
 
 
@@ -104,70 +117,96 @@ def _merge_week(
 ) -> list[Ints]:
     """Merge datapoints of one week; return the seconds that the blocks did not have."""
     week = int(timestamps[0]) // WEEK_S * WEEK_S
-    found = read_blocks(connection, series, week, week + WEEK_S)
+    found = read_spans(connection, series, week, week + WEEK_S)
+    known = set(found)
     fresh: list[Ints] = []
-    for block in _targets(found, timestamps, now, levels):
-        first, stop = np.searchsorted(timestamps, [block.label, block.end])
+    for span in _targets(found, timestamps, now, levels):
+        first, stop = np.searchsorted(timestamps, [span.label, span.end])
         new = timestamps[first:stop], values[first:stop]
-        fresh.append(np.setdiff1d(new[0], block.timestamps, assume_unique=True))
-        block.timestamps, block.values = blocks.overlay((block.timestamps, block.values), new)
-        write_blocks(connection, [row_of(series, block, now=now)])
+        old = read_block(connection, series, span.label) if span in known else blocks.NOTHING
+        fresh.append(np.setdiff1d(new[0], old[0], assume_unique=True))
+        written = fitting(Stored(span.label, span.length, *blocks.overlay(old, new)))
+        write_blocks(connection, [row_of(series, block, now=now) for block in written])
+        if len(written) > 1:
+            found.remove(span)
+            found += [Span(block.label, block.length) for block in written]
+            if span in known and span.label != written[0].label:
+                connection.execute(
+                    "DELETE FROM blocks WHERE place = ?", (place_of(span.label, series),)
+                )
     _roll_up_closed(connection, series, found, (timestamps, values), now)
     return fresh
 
 
 def _targets(
-    found: list[Stored], timestamps: Ints, now: int, levels: Sequence[int]
-) -> Iterator[Stored]:
-    """Yield the blocks that the datapoints belong to; new ones are empty, and added to `found`."""
+    found: list[Span], timestamps: Ints, now: int, levels: Sequence[int]
+) -> Iterator[Span]:
+    """Yield the blocks that the datapoints belong to; new ones are added to `found`."""
     at = 0
     while at < len(timestamps):
         second = int(timestamps[at])
-        block = next((one for one in found if one.label <= second < one.end), None)
-        if block is None:
-            block = _new_block(found, second, now, levels)
-            found.append(block)
-        yield block
-        at = int(np.searchsorted(timestamps, block.end))
+        span = next((one for one in found if one.label <= second < one.end), None)
+        if span is None:
+            span = _new_span(found, second, now, levels)
+            found.append(span)
+        at = int(np.searchsorted(timestamps, span.end))
+        yield span
 
 
-def _new_block(found: list[Stored], second: int, now: int, levels: Sequence[int]) -> Stored:
-    """Return an empty block of the longest closed span around `second` that has no block yet."""
+def _new_span(found: list[Span], second: int, now: int, levels: Sequence[int]) -> Span:
+    """Return the longest closed span around `second` that has no block yet."""
     for length in sorted(levels, reverse=True):
-        label = second // length * length
-        closed = length == HOUR_S or label + length + CLOSE_S <= now
-        if closed and not any(one.label < label + length and one.end > label for one in found):
-            return Stored(label, length, *blocks.NOTHING)
-    label = second // HOUR_S * HOUR_S
-    return Stored(label, HOUR_S, *blocks.NOTHING)
+        span = Span(second // length * length, length)
+        closed = length == HOUR_S or span.end + CLOSE_S <= now
+        if closed and not any(one.label < span.end and one.end > span.label for one in found):
+            return span
+    return Span(second // HOUR_S * HOUR_S, HOUR_S)
+
+
+def fitting(block: Stored) -> list[Stored]:
+    """Return a block cut into days, and these into hours, as far as MAX_VALUES demands it."""
+    shorter = [length for length in LEVELS if length < block.length]
+    if len(block.timestamps) <= MAX_VALUES or not shorter:
+        return [block]
+    length = shorter[-1]
+    labels = block.timestamps // length * length
+    edges = [*np.flatnonzero(np.diff(labels, prepend=-1)).tolist(), len(labels)]
+    parts: list[Stored] = []
+    for start, stop in itertools.pairwise(edges):
+        inside = block.timestamps[start:stop], block.values[start:stop]
+        parts += fitting(Stored(int(labels[start]), length, *inside))
+    return parts
 
 
 def _roll_up_closed(
     connection: apsw.Connection,
     series: int,
-    found: Iterable[Stored],
+    found: Iterable[Span],
     added: tuple[Ints, Floats],
     now: int,
 ) -> None:
     """Bring the rollups of the closed days among the added datapoints' up to date."""
     hours = roll_up(*added)
-    days = {hour // DAY_S * DAY_S for hour in hours}
-    closed = [day for day in sorted(days) if day + DAY_S + CLOSE_S <= now]
+    closed = {
+        hour: one for hour, one in hours.items() if hour // DAY_S * DAY_S + DAY_S + CLOSE_S <= now
+    }
     if not closed:
         return
-    parts = [
-        (block.timestamps, block.values)
-        for block in found
-        if any(block.label < day + DAY_S and block.end > day for day in closed)
+    touched = [
+        span
+        for span in found
+        if any(span.label < hour + HOUR_S and span.end > hour for hour in closed)
     ]
+    parts = [read_block(connection, series, span.label) for span in touched]
     stored = roll_up(*blocks.overlay(*parts))
-    for day in closed:
+    for day in sorted({hour // DAY_S * DAY_S for hour in closed}):
+        own = [hour for hour in closed if day <= hour < day + DAY_S]
         update_day(
             connection,
             series,
             day,
-            {hour: one for hour, one in stored.items() if day <= hour < day + DAY_S},
-            {hour: one for hour, one in hours.items() if day <= hour < day + DAY_S},
+            {hour: stored[hour] for hour in own if hour in stored},
+            {hour: closed[hour] for hour in own},
         )
 
 
@@ -200,8 +239,8 @@ def _overwrite_recent(
     return np.array(sorted(known), np.int64)
 
 
-def read_blocks(reader: apsw.Connection, series: int, since: int, until: int) -> list[Stored]:
-    """Return the series' blocks whose label is in [since, until) (s), decoded, by label."""
+def read_spans(reader: apsw.Connection, series: int, since: int, until: int) -> list[Span]:
+    """Return where the series has blocks whose label is in [since, until) (s), by label."""
     rows: list[Any] = reader.execute(
         f"""
         WITH RECURSIVE labels (label) AS (
@@ -211,15 +250,20 @@ def read_blocks(reader: apsw.Connection, series: int, since: int, until: int) ->
                   WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
           FROM labels WHERE labels.label < ?2
         )
-        SELECT labels.label, length, start, step, body FROM labels CROSS JOIN blocks
+        SELECT labels.label, length FROM labels CROSS JOIN blocks
         WHERE place = (labels.label << {SERIES_BITS}) + ?3 AND labels.label < ?2
         """,
         (place_of(max(0, since), 0), until, series),
     ).fetchall()
-    return [
-        Stored(label, length, *blocks.decode(start, step, body))
-        for label, length, start, step, body in rows
-    ]
+    return [Span(label, length) for label, length in rows]
+
+
+def read_block(reader: apsw.Connection, series: int, label: int) -> tuple[Ints, Floats]:
+    """Return the datapoints of the series' block with that label (s), none where there is none."""
+    row: Any = reader.execute(
+        "SELECT start, step, body FROM blocks WHERE place = ?", (place_of(label, series),)
+    ).fetchone()
+    return blocks.decode(*row) if row else blocks.NOTHING
 
 
 def row_of(series: int, block: Stored, *, now: int) -> Row:

@@ -16,12 +16,9 @@ from fluxd.core.anomalies import Anomaly
 from fluxd.core.errors import StoreError
 from fluxd.store.anomalies import write_anomalies
 from fluxd.store.blocks import Floats, Ints
-from fluxd.store.history import LEVELS, write_history
+from fluxd.store.history import LEVELS, MAX_VALUES, write_history
 from fluxd.store.places import HOUR_S
 from fluxd.store.series import create_series, find_series
-
-# Most values of an imported block: a week at one a minute has 10,080, which take 10 ms to write.
-BLOCK_ROWS = 12_000
 
 # While an import is under way its series wait for so long to be learnt: once, not after each part.
 # After that an import is taken for one that was cut short.
@@ -113,7 +110,7 @@ def fitting_levels(timestamps: Ints, levels: Sequence[int]) -> tuple[int, ...]:
         length
         for length in levels
         if length == HOUR_S
-        or int(np.unique(timestamps // length, return_counts=True)[1].max(initial=0)) <= BLOCK_ROWS
+        or int(np.unique(timestamps // length, return_counts=True)[1].max(initial=0)) <= MAX_VALUES
     )
 
 

@@ -5,6 +5,7 @@ it can be repeated: a block that is written again gets the same datapoints.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -239,54 +240,60 @@ def seal_late(
 
 @dataclass(frozen=True, slots=True)
 class Smaller:
-    """The datapoints of a series, in time's order, and the number of blocks that have them."""
+    """The datapoints of a series, in time's order, and the places of the blocks that have them."""
 
     timestamps: Ints
     values: Floats
-    blocks: int
+    places: list[int]
 
 
 def read_smaller(
-    reader: apsw.Connection, labels: Sequence[int], start: int, stop: int, length: int
+    reader: apsw.Connection,
+    labels: Sequence[int],
+    start: int,
+    stop: int,
+    length: int,
+    *,
+    most: int,
 ) -> dict[int, Smaller]:
     """Return by series what blocks shorter than `length` (s) have under the labels.
 
-    Of the series in [start, stop); those without such blocks are left out.
+    Of the series in [start, stop); those without such blocks, or with more than `most` datapoints
+    in them, are left out.
     """
     rows: list[Any] = reader.execute(
         f"""
-        SELECT place, start, step, body FROM json_each(?1) AS label CROSS JOIN blocks
+        SELECT place, count, start, step, body FROM json_each(?1) AS label CROSS JOIN blocks
         WHERE place BETWEEN (label.atom << {SERIES_BITS}) + ?2
                         AND (label.atom << {SERIES_BITS}) + ?3 - 1 AND length < ?4
         """,
         (_json(labels), start, stop, length),
     ).fetchall()
+    counts: Counter[int] = Counter()
+    for place, count, *_ in rows:
+        counts[place & SERIES_MASK] += count
     parts: dict[int, list[tuple[Ints, Floats]]] = {}
-    for place, begin, step, body in rows:
-        parts.setdefault(place & SERIES_MASK, []).append(blocks.decode(begin, step, body))
+    places: dict[int, list[int]] = {}
+    for place, _, begin, step, body in rows:
+        series = place & SERIES_MASK
+        if counts[series] <= most:
+            parts.setdefault(series, []).append(blocks.decode(begin, step, body))
+            places.setdefault(series, []).append(place)
     return {
-        series: Smaller(*blocks.overlay(*some), len(some)) for series, some in sorted(parts.items())
+        series: Smaller(*blocks.overlay(*parts[series]), places[series]) for series in sorted(parts)
     }
 
 
 def replace_smaller(
-    connection: apsw.Connection, labels: Sequence[int], rows: Sequence[Row], length: int
-) -> int:
-    """Write blocks of `length` (s) in place of the shorter ones under the labels.
-
-    `rows` are those of all series from the first to the last one that have any. Returns how many
-    blocks they replace.
-    """
-    first, last = (rows[at][0] & SERIES_MASK for at in (0, -1))
-    replaced = 0
-    for label in labels:
-        connection.execute(
-            "DELETE FROM blocks WHERE place BETWEEN ? AND ? AND length < ?",
-            (place_of(label, first), place_of(label, last), length),
-        )
-        replaced += connection.changes()
+    connection: apsw.Connection, places: Sequence[int], rows: Sequence[Row]
+) -> bool:
+    """Write blocks in place of others; return whether all of those were there."""
+    connection.execute(
+        "DELETE FROM blocks WHERE place IN (SELECT atom FROM json_each(?))", (_json(places),)
+    )
+    found = connection.changes() == len(places)
     write_blocks(connection, rows)
-    return replaced
+    return found
 
 
 def has_smaller(reader: apsw.Connection, labels: Sequence[int], length: int) -> bool:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from running import Daemon, request
 
 PER_POST = 500
@@ -73,14 +74,27 @@ class Fleet:
 
     def body(self, key: str, block: int, timestamp: int, *, fill: bool = False) -> bytes:
         """Return the POST with which a block's metrics report at `timestamp`."""
+        values = self._values(block, timestamp)
+        text = self._elements[block].replace("TIME", str(timestamp))
+        text = text.replace("FILL", ',"fill":true' if fill else "") % tuple(values.tolist())
+        return f'{{"key":"{key}","metrics":[{text}]}}'.encode()
+
+    def _values(self, block: int, timestamp: int) -> npt.NDArray[np.float64]:
         rng = np.random.default_rng([self._seed, block, timestamp])
         phase = np.arange(self.sizes[block]) / self.sizes[block]
         values = 100 + 30 * np.sin(2 * np.pi * (timestamp / 86_400 + phase))
         values += rng.normal(0, 2, len(values))
         values[rng.random(len(values)) < self._spikes] += 60
-        text = self._elements[block].replace("TIME", str(timestamp))
-        text = text.replace("FILL", ',"fill":true' if fill else "") % tuple(values.tolist())
-        return f'{{"key":"{key}","metrics":[{text}]}}'.encode()
+        return values
+
+    def sent(self, metric: int, minutes: range) -> list[tuple[int, float]]:
+        """Return (timestamp, value) of a metric that reports in these minutes (since 1970).
+
+        The blocks report one after the other, evenly spread over a minute.
+        """
+        block, at = divmod(metric, PER_POST)
+        times = [60 * minute + 60 * block // len(self.sizes) for minute in minutes]
+        return [(time, float(f"{self._values(block, time)[at]:.3f}")) for time in times]
 
     def fill(
         self, daemon: Daemon, rows: int, *, last: int, interval: int = 60, threads: int = 4

@@ -10,7 +10,7 @@ import itertools
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,7 @@ from fluxd.jobs.sealing import Sealer
 from fluxd.store import Store, prune
 from fluxd.store.connection import FILE_NAME, open_writer, transaction
 from fluxd.store.datapoints import read_commits, read_datapoints
-from fluxd.store.history import CLOSE_S, read_blocks, write_history
+from fluxd.store.history import CLOSE_S, read_block, read_spans, write_history
 from fluxd.store.places import LATEST, RECENT_TABLES, place_of
 from fluxd.store.rollups import read_rollups
 from fluxd.store.states import finish_round, states_seq
@@ -71,23 +71,38 @@ class Ledger:
     commits: dict[int, Values] = field(default_factory=dict)
     under_way: Values = field(default_factory=dict)
     now: int = START
+    last_value: float = 0.0
 
     def copy(self) -> "Ledger":
-        return Ledger(
-            dict(self.values),
-            dict(self.arrived),
-            dict(self.commits),
-            dict(self.under_way),
-            self.now,
+        return replace(
+            self,
+            values=dict(self.values),
+            arrived=dict(self.arrived),
+            commits={commit: dict(rows) for commit, rows in self.commits.items()},
         )
+
+    def new_value(self) -> float:
+        """Return a value that no datapoint has had."""
+        self.last_value += 0.5
+        return self.last_value
 
     def acknowledge(self, commit: int | None = None) -> None:
         """Take what was under way as stored, by the commit of that number or by an import."""
         if commit is not None:
             fresh = {p: value for p, value in self.under_way.items() if p not in self.values}
             self.commits[commit] = fresh
+        else:  # an import has the metric learnt anew from what is stored
+            for rows in self.commits.values():
+                for pair in self.under_way:
+                    rows.pop(pair, None)
         self.values |= self.under_way
         self.arrived |= dict.fromkeys(self.under_way, self.now)
+        self.under_way = {}
+
+    def end(self, *, stored: bool) -> None:
+        """Take what was under way as stored, or as not."""
+        if stored:
+            self.acknowledge()
         self.under_way = {}
 
     def allows(self, found: Values, retention: Retention) -> bool:
@@ -122,9 +137,11 @@ def check(store: Store, ledger: Ledger, retention: Retention, *, replay: bool = 
                 continue
             times, values = read_datapoints(reader, series, 0, LATEST, 10**6)
             assert list(zip(times.tolist(), values.tolist(), strict=True)) == own
-            blocks = read_blocks(reader, series, 0, LATEST)
-            assert all(one.end <= two.label for one, two in zip(blocks, blocks[1:], strict=False))
-            assert all(b.label <= t < b.end for b in blocks for t in b.timestamps.tolist())
+            spans = read_spans(reader, series, 0, LATEST)
+            assert all(one.end <= two.label for one, two in itertools.pairwise(spans))
+            for span in spans:
+                times, _ = read_block(reader, series, span.label)
+                assert span.label <= times[0] <= times[-1] < span.end
         recent: Any = reader.execute("SELECT metric, timestamp, value FROM datapoints_recent")
         assert all(found[name, second] == value for name, second, value in recent)
     if replay:
@@ -201,8 +218,11 @@ class Image:
     files: dict[str, bytes]
     ledger: Ledger
 
-    def judge(self, retention: Retention) -> None:
-        """Open the files as the next start does; look, seal all, look again."""
+    def judge(self, retention: Retention) -> bool:
+        """Open the files as the next start does; look, seal all, look again.
+
+        Returns whether what was under way had been stored.
+        """
         with memory_folder() as folder:
             for name, content in self.files.items():
                 (folder / name).write_bytes(content)
@@ -216,9 +236,8 @@ class Image:
                     sealer.run(self.ledger.now)
                 check(store, self.ledger, retention)
                 after = self.ledger.copy()
-                if after.under_way.items() <= visible(store).items():
-                    after.acknowledge()
-                after.under_way = {}
+                stored = after.under_way.items() <= visible(store).items()
+                after.end(stored=stored)
                 after.now += 2 * HOUR_S
                 sealer = Sealer(store, lambda: store.writer.last_seq, retention, budget_s=0.0)
                 settle(store, sealer, after.now)
@@ -226,6 +245,7 @@ class Image:
                 if retention is FOR_EVER:
                     check_rollups(store, after)
                 assert sum(_rows(store, table) for table in RECENT_TABLES) == 0
+        return stored
 
 
 def _rows(store: Store, table: str) -> int:
@@ -264,23 +284,29 @@ class Camera:
 
 
 class Life:
-    """A store in `folder` and its sealer, to which things happen as a seed has it."""
+    """A store in `folder` and its sealer, to which things happen as a seed has it.
 
-    def __init__(self, folder: Path, seed: int, retention: Retention | None = None) -> None:
+    `told` is called whenever the ledger has changed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        retention: Retention,
+        *,
+        ledger: Ledger | None = None,
+        vfs: str | None = None,
+    ) -> None:
         self.path = folder / FILE_NAME
         self.rng = random.Random(seed)
-        self.retention = retention or self.rng.choice(RETENTIONS)
-        self.ledger = Ledger()
-        self.said: Callable[[str], None] = lambda _what: None
-        self._value = 0.0
+        self.retention = retention
+        self.ledger = ledger or Ledger()
+        self.told: Callable[[], object] = lambda: None
         self._stack = contextlib.ExitStack()
-        self.store = self._stack.enter_context(opened(self.path))
-        self.begin()
-
-    def begin(self) -> None:
-        """Forget what only memory holds."""
-        self.saved = self._analysed = 0
-        self.sealer = Sealer(self.store, lambda: self.saved, self.retention, budget_s=0.0)
+        self.store = self._stack.enter_context(opened(self.path, vfs=vfs))
+        self.saved = self._analysed = saved_seq(self.store)
+        self.sealer = Sealer(self.store, lambda: self.saved, retention, budget_s=0.0)
 
     def close(self) -> None:
         self._stack.close()
@@ -302,18 +328,20 @@ class Life:
         self.rng.choices([event for event, _ in events], [weight for _, weight in events])[0]()
 
     def report(self) -> None:
-        """All metrics report regularly for up to two hours."""
+        """Let all metrics report regularly, for up to two hours."""
         for _ in range(self.rng.choice([1, 3, 12])):
             self.ledger.now += 600
-            self._send({(name, self.ledger.now): self._new() for name in NAMES}, fill=False)
+            self._send(
+                {(name, self.ledger.now): self.ledger.new_value() for name in NAMES}, fill=False
+            )
 
     def post_any(self) -> None:
-        """Some metrics send late datapoints, history and overwrites."""
+        """Send late datapoints, history and overwrites of some metrics."""
         rows = {}
         for _ in range(self.rng.choice([1, 4, 12])):
             reach = self.rng.choice([HOUR_S, 3 * HOUR_S, 2 * DAY_S, 40 * DAY_S])
             age = self.rng.randrange(reach) // 600 * 600
-            rows[self.rng.choice(NAMES), self.ledger.now - age] = self._new()
+            rows[self.rng.choice(NAMES), self.ledger.now - age] = self.ledger.new_value()
         self._send(rows, fill=self.rng.random() < 0.5)
 
     def load(self) -> None:
@@ -326,8 +354,8 @@ class Life:
         step = self.rng.choice([600, 1_200, 7_200])
         ages = range(0, reach, step)[:60]
         seconds = sorted(self.ledger.now - age for age in ages)
-        rows = {(name, second): self._new() for second in seconds}
-        self.ledger.under_way = rows
+        rows = {(name, second): self.ledger.new_value() for second in seconds}
+        self._begin(rows)
         with contextlib.closing(open_writer(self.path)) as other, transaction(other):
             write_history(
                 other,
@@ -338,9 +366,11 @@ class Life:
                 levels=self.retention.levels(),
             )
         self.ledger.acknowledge()
+        self.told()
 
     def advance(self) -> None:
         self.ledger.now += self.rng.choice([60, 600, HOUR_S, HOUR_S, 3 * HOUR_S, DAY_S, 8 * DAY_S])
+        self.told()
 
     def save(self) -> None:
         """End a round of saving, which reflects what was analysed when it began; begin one."""
@@ -355,12 +385,12 @@ class Life:
                 self.rng.choice([self.post_any, self.load])()
 
     def _send(self, rows: Values, *, fill: bool) -> None:
-        self.ledger.under_way = rows
+        self._begin(rows)
         sent = [(*pair, value, fill) for pair, value in rows.items()]
         self.store.writer.submit(batch_of(self.store, AGENT, sent, now=self.ledger.now))
         self.ledger.acknowledge(self.store.writer.last_seq)
+        self.told()
 
-    def _new(self) -> float:
-        """Return a value that no datapoint has had."""
-        self._value += 0.5
-        return self._value
+    def _begin(self, rows: Values) -> None:
+        self.ledger.under_way = rows
+        self.told()

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from store.posting import AGENT, NOW, batch_of
 
 from fluxd.store import Store, blocks
-from fluxd.store.history import CLOSE_S, LEVELS, merge_into_blocks, read_blocks, write_history
+from fluxd.store.history import (
+    CLOSE_S,
+    LEVELS,
+    MAX_VALUES,
+    merge_into_blocks,
+    read_block,
+    read_spans,
+    write_history,
+)
 from fluxd.store.places import DAY_S, HOUR_S, WEEK_S
 from fluxd.store.rollups import combine, pack_day, read_rollups, roll_up, unpack_day
 
@@ -122,9 +130,10 @@ def test_history_makes_the_longest_blocks_that_are_closed(store: Store) -> None:
     store.writer.submit(batch_of(store, AGENT, [("m", now, 1.0, False)], now=now))
     store.writer.run(lambda c: write_history(c, 1, times, np.ones(len(times)), now=now))
     with store.read() as reader:
-        found = read_blocks(reader, 1, 0, now)
+        found = read_spans(reader, 1, 0, now)
+        parts = [read_block(reader, 1, one.label)[0] for one in found]
     assert [one.length for one in found] == [WEEK_S] * 2 + [DAY_S] * 3 + [HOUR_S] * 3
-    assert np.concatenate([one.timestamps for one in found]).tolist() == times.tolist()
+    assert np.concatenate(parts).tolist() == times.tolist()
     # An hour that has a block keeps it; a day in which some hours have one gets no other.
     late = np.array([now - 5 * WEEK_S], np.int64)
     store.writer.run(
@@ -133,7 +142,34 @@ def test_history_makes_the_longest_blocks_that_are_closed(store: Store) -> None:
     early = late - 7200
     store.writer.run(lambda c: merge_into_blocks(c, 1, early, np.ones(1), now=now))
     with store.read() as reader:
-        assert [one.length for one in read_blocks(reader, 1, 0, now - 3 * WEEK_S)] == [HOUR_S] * 2
+        assert [one.length for one in read_spans(reader, 1, 0, now - 3 * WEEK_S)] == [HOUR_S] * 2
+
+
+def test_a_dense_series_has_shorter_blocks(store: Store) -> None:
+    """A week block that fills up is cut into days, a day into hours."""
+    week = NOW // WEEK_S * WEEK_S - 4 * WEEK_S
+    store.writer.submit(batch_of(store, AGENT, [("m", NOW, 1.0, False)]))
+    lengths = []
+    everything: list[int] = []
+    for part in ([5 * DAY_S], range(60, WEEK_S, 60), range(30, WEEK_S, 60), range(HOUR_S)):
+        times = week + np.array(part, np.int64)
+        everything = sorted({*everything, *times.tolist()})
+        store.writer.run(lambda c, t=times: write_history(c, 1, t, np.ones(len(t)), now=NOW))
+        with store.read() as reader:
+            found = read_spans(reader, 1, week, week + WEEK_S)
+            parts = [read_block(reader, 1, one.label)[0] for one in found]
+            rolled_up = read_rollups(reader, 1, week, week + WEEK_S)
+        lengths.append([one.length for one in found])
+        assert np.concatenate(parts).tolist() == everything
+        assert max(map(len, parts)) <= MAX_VALUES
+        assert rolled_up.count.sum() == len(everything)
+    assert lengths == [[WEEK_S], [WEEK_S], [DAY_S] * 7, [DAY_S] * 7]
+    for second in range(1, 60, 2):
+        times = week + np.arange(second, DAY_S, 60)
+        store.writer.run(lambda c, t=times: write_history(c, 1, t, np.ones(len(t)), now=NOW))
+    with store.read() as reader:
+        found = read_spans(reader, 1, week, week + WEEK_S)
+    assert [one.length for one in found] == [HOUR_S] * 24 + [DAY_S] * 6
 
 
 HOURS = st.tuples(DOUBLES, DOUBLES, DOUBLES, st.integers(1, 5000))

@@ -15,7 +15,7 @@ from fluxd.store.anomalies import write_anomalies
 from fluxd.store.connection import transaction
 from fluxd.store.places import DAY_S, HOUR_S, RECENT_TABLES, WEEK_S, place_of
 from fluxd.store.rebuilds import (
-    BLOCK_ROWS,
+    MAX_VALUES,
     History,
     fitting_levels,
     take_rebuilds,
@@ -142,7 +142,7 @@ def test_blocks_of_dense_history_are_short() -> None:
     assert fitting_levels(np.arange(0, WEEK_S, 60), levels) == levels
     assert fitting_levels(np.arange(0, WEEK_S, 60), (HOUR_S,)) == (HOUR_S,)
     assert fitting_levels(np.arange(0, WEEK_S, 10), levels) == (HOUR_S, DAY_S)
-    assert fitting_levels(np.arange(0, 2 * BLOCK_ROWS, 1), levels) == (HOUR_S,)
+    assert fitting_levels(np.arange(0, 2 * MAX_VALUES, 1), levels) == (HOUR_S,)
     assert fitting_levels(np.array([], np.int64), levels) == levels
 
 
