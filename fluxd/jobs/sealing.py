@@ -187,13 +187,13 @@ class Sealer:
         # Late datapoints apart, all before this second is sealed.
         open_hours = [hour for table in HOUR_TABLES for hour in self._hours_of(table)]
         until = min([now - CLOSE_S, *(hour * HOUR_S for hour in open_hours)])
-        yield from self._close_spans(DAY_S, until, now)
+        yield from self._close_spans(DAY_S, until)
         if WEEK_S in self._retention.levels():
             with self._store.read() as reader:
                 days_closed = sealing.read_cursor(reader, CURSORS[DAY_S]) or 0
-            yield from self._close_spans(WEEK_S, days_closed, now)
+            yield from self._close_spans(WEEK_S, days_closed)
 
-    def _close_spans(self, length: int, until: int, now: int) -> Iterator[None]:
+    def _close_spans(self, length: int, until: int) -> Iterator[None]:
         """Close each day (or week) with blocks that ends by `until` (s), the oldest first."""
         cursor = CURSORS[length]
         with self._store.read() as reader:
@@ -202,13 +202,13 @@ class Sealer:
         for label in sorted({label // length * length for label in labels}):
             if label + length > until:
                 break
-            yield from self._close_span(label, length, now)
+            yield from self._close_span(label, length)
             self._store.writer.run(
                 functools.partial(sealing.write_cursor, name=cursor, second=label + length)
             )
             yield
 
-    def _close_span(self, label: int, length: int, now: int) -> Iterator[None]:
+    def _close_span(self, label: int, length: int) -> Iterator[None]:
         """Merge the smaller blocks in a span into those of `length` (s); roll a day up."""
         version = self._data_version()  # before anything is read: what is imported meanwhile shows
         with self._store.read() as reader:
@@ -226,7 +226,7 @@ class Sealer:
                         reader, inside, start, start + SLICES[length], length, most=most
                     )
                 if found:
-                    span.add(label, found, now)
+                    span.add(label, found)
                     yield
             if not span.empty:
                 self._store.writer.run(span.write)
@@ -269,12 +269,12 @@ class _Span:
     def empty(self) -> bool:
         return not self.rows and not self._days
 
-    def add(self, label: int, found: dict[int, sealing.Smaller], now: int) -> None:
+    def add(self, label: int, found: dict[int, sealing.Smaller]) -> None:
         for series, smaller in found.items():
             datapoints = smaller.timestamps, smaller.values
             if self._merge and len(smaller.values) <= MAX_VALUES:
                 block = Stored(label, self._length, *datapoints)
-                self.rows.append(row_of(series, block, now=now))
+                self.rows.append(row_of(series, block, now=smaller.stored))
                 self._places += smaller.places
             if self._length == DAY_S:
                 day = pack_day(label, roll_up(*datapoints))

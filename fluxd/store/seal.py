@@ -240,11 +240,15 @@ def seal_late(
 
 @dataclass(frozen=True, slots=True)
 class Smaller:
-    """The datapoints of a series, in time's order, and the places of the blocks that have them."""
+    """The datapoints of a series, in time's order, and the places of the blocks that have them.
+
+    `stored` is when the last of these was written (Unix s).
+    """
 
     timestamps: Ints
     values: Floats
     places: list[int]
+    stored: int
 
 
 def read_smaller(
@@ -263,7 +267,8 @@ def read_smaller(
     """
     rows: list[Any] = reader.execute(
         f"""
-        SELECT place, count, start, step, body FROM json_each(?1) AS label CROSS JOIN blocks
+        SELECT place, count, stored, start, step, body
+        FROM json_each(?1) AS label CROSS JOIN blocks
         WHERE place BETWEEN (label.atom << {SERIES_BITS}) + ?2
                         AND (label.atom << {SERIES_BITS}) + ?3 - 1 AND length < ?4
         """,
@@ -274,13 +279,16 @@ def read_smaller(
         counts[place & SERIES_MASK] += count
     parts: dict[int, list[tuple[Ints, Floats]]] = {}
     places: dict[int, list[int]] = {}
-    for place, _, begin, step, body in rows:
+    last: dict[int, int] = {}
+    for place, _, stored, begin, step, body in rows:
         series = place & SERIES_MASK
         if counts[series] <= most:
             parts.setdefault(series, []).append(blocks.decode(begin, step, body))
             places.setdefault(series, []).append(place)
+            last[series] = max(stored, last.get(series, 0))
     return {
-        series: Smaller(*blocks.overlay(*parts[series]), places[series]) for series in sorted(parts)
+        series: Smaller(*blocks.overlay(*parts[series]), places[series], last[series])
+        for series in sorted(parts)
     }
 
 

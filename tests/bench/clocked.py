@@ -1,68 +1,73 @@
-"""`fluxd serve` under a clock that a benchmark sets.
+"""A daemon whose clock is a file: eight bytes, the time in Unix seconds, which the driver moves on.
 
-    python tests/bench/clocked.py CLOCKFILE serve --data DIR --listen HOST:PORT
+    python clocked.py CLOCK serve --data DATA --listen HOST:PORT
 
-The file holds one double, Unix seconds, and is mapped into both processes.
+Everything else is as `fluxd serve` has it. Eight bytes more count what detector state was written.
 """
 
-import argparse
 import mmap
 import os
+import struct
 import sys
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from fluxd.daemon.config import find_config, load_config
-from fluxd.daemon.daemon import SWITCH_INTERVAL_S, Daemon
+from fluxd.daemon import daemon
+from fluxd.daemon.config import load_config
 from fluxd.daemon.lock import DataLock
 from fluxd.daemon.logs import set_up_logging
-from fluxd.daemon.paths import create_data_directory
+from fluxd.jobs import saving
 from fluxd.store import open_store
 from fluxd.store.connection import FILE_NAME
 
+DOUBLE = struct.Struct("d")
+SIZE = 2 * DOUBLE.size
+
 
 class Clock:
-    """Unix seconds in a file that both processes have mapped."""
+    """A clock that other processes read as it is set, and a count beside it."""
 
     def __init__(self, path: Path, now: float | None = None) -> None:
         if now is not None:
-            path.write_bytes(np.float64(now).tobytes())
+            path.write_bytes(DOUBLE.pack(now) + DOUBLE.pack(0.0))
         with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 8)
-        self._number = np.frombuffer(self._map, np.float64)
+            self._map = mmap.mmap(file.fileno(), SIZE)
 
     def __call__(self) -> float:
-        return float(self._number[0])
+        return float(DOUBLE.unpack_from(self._map)[0])
 
-    def advance(self, now: float) -> None:
-        """Set it, never back."""
-        self._number[0] = max(now, self._number[0])
+    def set(self, now: float) -> None:
+        DOUBLE.pack_into(self._map, 0, now)
+
+    @property
+    def state_bytes(self) -> float:
+        return float(DOUBLE.unpack_from(self._map, DOUBLE.size)[0])
+
+    def count(self, size: int) -> None:
+        DOUBLE.pack_into(self._map, DOUBLE.size, self.state_bytes + size)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clock", type=Path)
-    parser.add_argument("command", choices=["serve"])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--listen", required=True)
-    options = parser.parse_args()
-    config = load_config(find_config(None, options.data), os.environ, listen=options.listen)
+def main() -> None:
+    clock, data = Clock(Path(sys.argv[1])), Path(sys.argv[4])
     set_up_logging(os.environ)
     os.umask(0o077)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    create_data_directory(options.data)
-    with DataLock(options.data) as lock:
-        store = open_store(options.data / FILE_NAME, create=True)
+    sys.setswitchinterval(daemon.SWITCH_INTERVAL_S)
+    data.mkdir(parents=True, exist_ok=True)
+    write_state = saving.write_state
+
+    def counted(*arguments: Any, packed: bytes, **options: Any) -> None:
+        clock.count(len(packed))
+        write_state(*arguments, packed=packed, **options)
+
+    saving.write_state = counted
+    with DataLock(data) as lock:
+        store = open_store(data / FILE_NAME, create=True)
+        config = load_config(None, os.environ, listen="127.0.0.1:0")
         try:
-            clock = Clock(options.clock)
-            Daemon(store, lock, config, os.environ, clock=clock).run(options.data)
+            daemon.Daemon(store, lock, config, os.environ, clock=clock).run(data)
         finally:
             store.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
