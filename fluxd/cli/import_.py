@@ -140,23 +140,25 @@ def pick(read: SeriesFile, now: int, retention: Retention) -> Picked:
     reasons = [f"line {line} left out: {reason}" for line, reason in read.faults]
     if read.skipped > len(read.faults):
         reasons.append(f"{_lines(read.skipped)} left out in all that have no timestamp,value")
-    oldest = retention.rollup_before(now)
-    kept_days = (now - oldest) // DAY_S
     early, late = timestamps < 1, timestamps > now + MAX_AHEAD
-    old = ~early & (timestamps < oldest)
     for rows, reason in (
         (early, "not after 1970-01-01T00:00:00Z"),
-        (old, f"older than retention.rollup, {kept_days:,} days: raise it to keep them"),
         (late, "more than a minute in the future"),
     ):
         if rows.any():
             reasons.append(f"{_lines(int(rows.sum()))} left out: {reason}")
-    good = np.flatnonzero(~(early | old | late))
+    good = np.flatnonzero(~(early | late))
     good = good[np.argsort(timestamps[good], kind="stable")]
     last = np.append(np.diff(timestamps[good]) > 0, [True] * bool(len(good)))
     if not last.all():
         reasons.append(f"{_lines(int((~last).sum()))} left out: a later line has the same second")
     picked = good[last.astype(np.bool_)]
+    old = int((timestamps[picked] < retention.rollup_before(now)).sum())
+    if old:  # history counts from when it comes, rollups from their own time
+        reasons.append(
+            f"{_lines(old)} older than retention.rollup: kept for {retention.raw_s / DAY_S:,.0f} "
+            "days from now (retention.raw), and learnt from, but no rollups of them"
+        )
     left_out = read.skipped + len(timestamps) - len(picked)
     return Picked(timestamps[picked], values[picked], left_out, reasons)
 
