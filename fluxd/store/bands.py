@@ -16,7 +16,14 @@ import apsw
 
 from fluxd.core.band_codec import decode, encode
 from fluxd.core.bands import Band, join
+from fluxd.store.labels import anywhere, by_label
 from fluxd.store.places import DAY_S, HOUR_S, SERIES_BITS, SERIES_MASK, place_of
+
+_READ = by_label(
+    "bands",
+    "bands.first, bands.last, count, body",
+    "bands.last >= :since AND bands.first <= :until",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +98,7 @@ def read_bands(reader: apsw.Connection, series: int, since: int, until: int) -> 
     out.
     """
     rows: list[Any] = reader.execute(
-        f"""
-        WITH RECURSIVE labels (label) AS (
-          SELECT min(place) >> {SERIES_BITS} FROM bands
-          UNION ALL
-          SELECT (SELECT min(place) FROM bands
-                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM labels WHERE labels.label IS NOT NULL
-        )
-        SELECT first, last, count, body FROM labels CROSS JOIN bands
-        WHERE place = (labels.label << {SERIES_BITS}) + ?1 AND last >= ?2 AND first <= ?3
-        """,
-        (series, since, until),
+        _READ, anywhere(series) | {"since": since, "until": until}
     ).fetchall()
     return _joined(Row(series, *row) for row in rows).between(since, until)
 

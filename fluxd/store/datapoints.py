@@ -10,6 +10,7 @@ import numpy as np
 
 from fluxd.store import blocks
 from fluxd.store.blocks import Floats, Ints
+from fluxd.store.labels import anywhere, by_label
 from fluxd.store.places import (
     HOUR_S,
     LATE_TABLE,
@@ -49,19 +50,8 @@ def _read_sealed(
 ) -> tuple[Ints, Floats]:
     """Return what the blocks have; once there are `limit`, no further block is decoded."""
     cursor = reader.execute(
-        f"""
-        WITH RECURSIVE labels (label) AS (
-          SELECT (SELECT min(place) FROM blocks WHERE place >= ?1) >> {SERIES_BITS}
-          UNION ALL
-          SELECT (SELECT min(place) FROM blocks
-                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM labels WHERE labels.label <= ?2
-        )
-        SELECT start, step, body FROM labels CROSS JOIN blocks
-        WHERE place = (labels.label << {SERIES_BITS}) + ?3
-          AND labels.label <= ?2 AND labels.label + length > ?4
-        """,
-        (place_of(since // WEEK_S * WEEK_S, 0), until, series, since),
+        by_label("blocks", "start, step, body", "label + length > :since"),
+        {"series": series, "first": since // WEEK_S * WEEK_S, "last": until, "since": since},
     )
     parts: list[tuple[Ints, Floats]] = []
     count = 0
@@ -126,20 +116,7 @@ def oldest_raw(reader: apsw.Connection, series: int) -> int | None:
         )
         if len(times)
     ]
-    row = reader.execute(
-        f"""
-        WITH RECURSIVE labels (label) AS (
-          SELECT (SELECT min(place) FROM blocks) >> {SERIES_BITS}
-          UNION ALL
-          SELECT (SELECT min(place) FROM blocks
-                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM labels WHERE labels.label IS NOT NULL
-        )
-        SELECT start FROM labels CROSS JOIN blocks
-        WHERE place = (labels.label << {SERIES_BITS}) + ?1 LIMIT 1
-        """,
-        (series,),
-    ).fetchone()
+    row = reader.execute(f"{by_label('blocks', 'start')} LIMIT 1", anywhere(series)).fetchone()
     return min([*found, *(row or ())], default=None)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fluxd.store import blocks
 from fluxd.store.blocks import Floats, Ints
+from fluxd.store.labels import by_label
 from fluxd.store.places import (
     DAY_S,
     HOUR_S,
@@ -242,18 +243,8 @@ def _overwrite_recent(
 def read_spans(reader: apsw.Connection, series: int, since: int, until: int) -> list[Span]:
     """Return where the series has blocks whose label is in [since, until) (s), by label."""
     rows: list[Any] = reader.execute(
-        f"""
-        WITH RECURSIVE labels (label) AS (
-          SELECT (SELECT min(place) FROM blocks WHERE place >= ?1) >> {SERIES_BITS}
-          UNION ALL
-          SELECT (SELECT min(place) FROM blocks
-                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM labels WHERE labels.label < ?2
-        )
-        SELECT labels.label, length FROM labels CROSS JOIN blocks
-        WHERE place = (labels.label << {SERIES_BITS}) + ?3 AND labels.label < ?2
-        """,
-        (place_of(max(0, since), 0), until, series),
+        by_label("blocks", "label, length"),
+        {"series": series, "first": max(0, since), "last": until - 1},
     ).fetchall()
     return [Span(label, length) for label, length in rows]
 

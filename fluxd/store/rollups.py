@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from fluxd.store.blocks import Floats, Ints, compress, decompress
-from fluxd.store.places import DAY_S, HOUR_S, LATEST, SERIES_BITS, place_of
+from fluxd.store.labels import by_label
+from fluxd.store.places import DAY_S, HOUR_S, LATEST, place_of
 
 HOURS = DAY_S // HOUR_S
 
@@ -126,18 +127,7 @@ def read_rollups(reader: apsw.Connection, series: int, since: int, until: int) -
     """Return the hours of a series that begin in [since, until] (s) and have a rollup."""
     first, last = (min(max(second, 0), LATEST) // DAY_S * DAY_S for second in (since, until))
     rows: list[Any] = reader.execute(
-        f"""
-        WITH RECURSIVE days (day) AS (
-          SELECT (SELECT min(place) FROM day_rollups WHERE place >= ?1) >> {SERIES_BITS}
-          UNION ALL
-          SELECT (SELECT min(place) FROM day_rollups
-                  WHERE place >= (days.day + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM days WHERE days.day < ?2
-        )
-        SELECT days.day, day_rollups.body FROM days CROSS JOIN day_rollups
-        WHERE day_rollups.place = (days.day << {SERIES_BITS}) + ?3 AND days.day <= ?2
-        """,
-        (place_of(first, 0), last, series),
+        by_label("day_rollups", "label, body"), {"series": series, "first": first, "last": last}
     ).fetchall()
     found: list[tuple[int, Hour]] = []
     for day, body in rows:

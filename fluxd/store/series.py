@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 
 from fluxd.core.errors import NotFoundError
+from fluxd.store.labels import anywhere, by_label
 from fluxd.store.places import LATE_TABLE, RECENT_TABLES, SERIES_BITS, SERIES_MASK
 
 Arrival = tuple[int, str, int, int]  # id, stored name, key id, time (Unix s)
@@ -275,18 +276,6 @@ def has_rollups(connection: apsw.Connection, series: int) -> bool:
 
 
 def _has_label(connection: apsw.Connection, table: str, series: int) -> bool:
-    rows: list[Any] = connection.execute(
-        f"""
-        WITH RECURSIVE labels (label) AS (
-          SELECT min(place) >> {SERIES_BITS} FROM {table}
-          UNION ALL
-          SELECT (SELECT min(place) FROM {table}
-                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM labels WHERE labels.label IS NOT NULL
-        )
-        SELECT 1 FROM labels CROSS JOIN {table}
-        WHERE place = (labels.label << {SERIES_BITS}) + ?1 LIMIT 1
-        """,
-        (series,),
-    ).fetchall()
+    query = f"{by_label(table, '1')} LIMIT 1"
+    rows: list[Any] = connection.execute(query, anywhere(series)).fetchall()
     return bool(rows)

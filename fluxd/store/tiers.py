@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxd.store.blocks import Ints
+from fluxd.store.labels import by_label
 from fluxd.store.places import (
     DAY_S,
     HOUR_S,
@@ -99,18 +100,13 @@ def _spans(
 ) -> list[tuple[int, int, int]]:
     """Return label, length (s) and count of the blocks that [since, until] (s) has a part of."""
     rows: list[Any] = reader.execute(
-        f"""
-        WITH RECURSIVE labels (label) AS (
-          SELECT (SELECT min(place) FROM blocks WHERE place >= ?1) >> {SERIES_BITS}
-          UNION ALL
-          SELECT (SELECT min(place) FROM blocks
-                  WHERE place >= (labels.label + 1) << {SERIES_BITS}) >> {SERIES_BITS}
-          FROM labels WHERE labels.label <= ?2
-        )
-        SELECT label, length, count FROM labels CROSS JOIN blocks
-        WHERE place = (label << {SERIES_BITS}) + ?3 AND label <= ?2 AND label + length > ?4
-        """,
-        (place_of(since // WEEK_S * WEEK_S, 0), min(until, LATEST), series, since),
+        by_label("blocks", "label, length, count", "label + length > :since"),
+        {
+            "series": series,
+            "first": since // WEEK_S * WEEK_S,
+            "last": min(until, LATEST),
+            "since": since,
+        },
     ).fetchall()
     return rows
 

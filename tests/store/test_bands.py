@@ -94,11 +94,12 @@ def test_the_label_says_nothing_of_the_datapoints(store: Store) -> None:
 
 def test_one_series_is_read_without_the_others(store: Store) -> None:
     with store.read() as reader:
-        statements: list[str] = []
-        reader.exec_trace = lambda _cursor, sql, _bindings: bool(statements.append(sql)) or True
+        traced: list[Any] = []
+        reader.exec_trace = lambda _cursor, sql, bound: bool(traced.append((sql, bound))) or True
         read_bands(reader, 1, 0, 2**34)
         reader.exec_trace = None
-        plan = reader.execute(f"EXPLAIN QUERY PLAN {statements[-1]}", (1, 0, 2**34)).fetchall()
+        sql, bound = traced[-1]
+        plan = reader.execute(f"EXPLAIN QUERY PLAN {sql}", bound).fetchall()
     steps = [str(row[-1]) for row in plan]
     assert any("SEARCH bands" in step for step in steps)
     assert not [step for step in steps if "SCAN bands" in step]
