@@ -20,7 +20,7 @@ from fluxd.store import Store
 from fluxd.store import prune as pruning
 from fluxd.store import seal as sealing
 from fluxd.store.connection import Connection
-from fluxd.store.history import CLOSE_S, MAX_VALUES, Row, Stored, row_of
+from fluxd.store.history import CLOSE_S, MAX_VALUES, Row, Stored, recent_changes, row_of
 from fluxd.store.places import DAY_S, HOUR_S, HOUR_TABLES, LATE_TABLE, WEEK_S, open_hour, place_of
 from fluxd.store.rollups import pack_day, roll_up, write_days
 
@@ -113,8 +113,8 @@ class Sealer:
         last_written = self._store.writer.written.get(table, 0)
         if max(last_written, self._needed.get(table, 0)) > saved:
             return
-        version = self._data_version()
         with self._store.read() as reader:
+            overwrites = recent_changes(reader)
             seconds = sealing.seconds_of(reader, table)
             rows = sealing.count_rows(reader, table)
         done = 0
@@ -135,7 +135,7 @@ class Sealer:
 
         def empty(connection: Connection) -> None:
             written = self._store.writer.written.get(table, 0)
-            if written != last_written or connection.pragma("data_version") != version:
+            if written != last_written or recent_changes(connection) != overwrites:
                 raise Changed
             sealing.empty(connection, table)
 

@@ -237,7 +237,18 @@ def _overwrite_recent(
         ).fetchall()
         connection.executemany(f"UPDATE {table} SET value = ?2 WHERE place = ?1", hits)
         known |= {place >> SERIES_BITS for place, _ in hits}
+    if known:
+        connection.execute(
+            "INSERT INTO meta VALUES ('recent_changes', '1')"
+            " ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+        )
     return np.array(sorted(known), np.int64)
+
+
+def recent_changes(reader: apsw.Connection) -> int:
+    """Return a number that changes when history overwrites rows of the recent tier."""
+    row: Any = reader.execute("SELECT value FROM meta WHERE name = 'recent_changes'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def read_spans(reader: apsw.Connection, series: int, since: int, until: int) -> list[Span]:
