@@ -194,7 +194,7 @@ class Daemon:
             save_ledgers(self.store, now)
             self.states.save_all(now, lambda: time.monotonic() < end)
             self.summaries.save_all(now, lambda: time.monotonic() < end)
-            give_back = functools.partial(prune.give_back, keep=False)
+            give_back = functools.partial(prune.give_back, cycle=None)
             while time.monotonic() < end and self.store.writer.run(give_back):
                 pass
         except Exception:

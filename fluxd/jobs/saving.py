@@ -40,9 +40,9 @@ BUDGET_S = 0.04
 
 BAND_S = 14 * 86_400
 
-# Summaries are renewed this often, and so many of them: 15 bytes of writing per datapoint.
+# Summaries are renewed this often, and so many of them: 10 bytes of writing per datapoint.
 SWEEP_S = 30
-ROWS_PER_DATAPOINT = 0.15
+ROWS_PER_DATAPOINT = 0.1
 LEAST_ROWS = 30
 SUMMARY_BATCH = 2_000
 
@@ -188,7 +188,7 @@ class SummarySaver:
 
     A metric's first summary, and the one that says that it is analysed now, are written at once;
     later ones in sweeps, for neighbours share pages and a page is written whole. 100,000 metrics
-    once a minute are renewed every seven minutes, a few hundred with every sweep.
+    once a minute are renewed every ten minutes, a few hundred within one.
     """
 
     def __init__(self, store: Store, analysis: Analysis) -> None:

@@ -68,6 +68,7 @@ class Sealer:
         self._work: Iterator[None] | None = None
         self._needed: dict[str, int] = {}  # by table: the saved commit that it waits for
         self._pruned_at = 0
+        self._cycle = 0  # pages that the last hour's table had
         self.sealed = 0  # datapoints, since the start
         self.merged = 0  # blocks of days and weeks written
 
@@ -133,13 +134,13 @@ class Sealer:
             log.warning("%s has %d rows, %d of them sealed: once more", table, rows, done)
             raise Changed
 
-        def empty(connection: Connection) -> None:
+        def empty(connection: Connection) -> int:
             written = self._store.writer.written.get(table, 0)
             if written != last_written or recent_changes(connection) != overwrites:
                 raise Changed
-            sealing.empty(connection, table)
+            return sealing.empty(connection, table)
 
-        self._store.writer.run(empty)
+        self._cycle = self._store.writer.run(empty)
         self.sealed += done
         yield
 
@@ -246,7 +247,8 @@ class Sealer:
             yield
         rollups = functools.partial(pruning.prune_rollups, before=keep.rollup_before(now))
         anomalies = functools.partial(pruning.prune_anomalies, before=keep.rollup_before(now))
-        for step in (rollups, anomalies, pruning.give_back):
+        space = functools.partial(pruning.give_back, cycle=self._cycle)
+        for step in (rollups, anomalies, space):
             while run(step):
                 yield
 

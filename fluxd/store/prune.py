@@ -9,8 +9,8 @@ from fluxd.store.places import LATEST, SERIES_BITS
 # Rows looked at in one transaction: a week's block has five pages on average.
 STEP_ROWS = 256
 
-# Free pages are used again by the next rows, so giving them back is writing for nothing: all but
-# this share of the file, and at least 16 MiB.
+# Free pages are used again by the next rows, so giving them back is writing for nothing. This share
+# of the file stays, and at least 16 MiB.
 KEPT_SHARE = 0.1
 KEPT_PAGES = 4_096
 
@@ -55,13 +55,13 @@ def prune_anomalies(connection: apsw.Connection, before: int) -> bool:
     return bool(connection.changes() == STEP_ROWS)
 
 
-def give_back(connection: apsw.Connection, *, keep: bool = True) -> bool:
+def give_back(connection: apsw.Connection, *, cycle: int | None = 0) -> bool:
     """Shorten the file by some of its free pages; return whether more are to be given back.
 
-    With `keep` false all of them are.
+    `cycle` pages are freed every hour, and taken again in the next; None gives all back.
     """
     free, total = connection.pragma("freelist_count"), connection.pragma("page_count")
-    kept = max(KEPT_PAGES, int(KEPT_SHARE * total)) if keep else 0
+    kept = 0 if cycle is None else max(KEPT_PAGES, int(KEPT_SHARE * total), 2 * cycle)
     if free <= kept:
         return False
     pages = min(STEP_PAGES, free - kept)

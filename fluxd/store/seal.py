@@ -164,11 +164,16 @@ def _covered(
     return covered
 
 
-def empty(connection: apsw.Connection, table: str) -> None:
-    """Delete all rows of an hour's table; without WHERE, SQLite frees its pages unread."""
+def empty(connection: apsw.Connection, table: str) -> int:
+    """Delete all rows of an hour's table; return how many pages that frees.
+
+    Without WHERE, SQLite frees the pages without changing them.
+    """
     if table not in HOUR_TABLES:
         raise ValueError(table)
+    free = int(connection.pragma("freelist_count"))
     connection.execute(f"DELETE FROM {table}")
+    return int(connection.pragma("freelist_count")) - free
 
 
 Late = tuple[int, int, int]  # series, first and last second of what is to be sealed of a week
