@@ -98,7 +98,7 @@ class Daemon:
                 Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
                 Job("measure", self.bounds.measure, 5.0),
                 Job("probe", lambda _now: self._probe(), 2.0),
-                Job("checkpoint", lambda _now: store.checkpoint(), 1.0),
+                Job("checkpoint", store.tend_log, 1.0),
                 Job("save summaries", self.summaries.save, 2.0),
                 Job("save states", self.states.save, 0.5),
                 Job("save ledgers", lambda now: save_ledgers(store, now), 2.0),

@@ -20,6 +20,11 @@ from fluxd.store.writer import Writer, reserved_seq
 # Frames that a checkpoint leaves to the writer's own short one.
 WAL_RESET_BYTES = 8 << 20
 
+# The content of the log is moved into the file once there is so much of it, or after so long: a page
+# that every commit writes to is then moved once, not every second (12 bytes a datapoint less).
+LOG_STEP_BYTES = 8 << 20
+LOG_STEP_S = 60
+
 
 class Store:
     """An open store. Its parts may be used from any thread."""
@@ -39,6 +44,8 @@ class Store:
         self._readers: deque[apsw.Connection] = deque()
         self._files: dict[Path, tuple[int, int]] = {}
         self._checkpointer = open_writer(path, vfs=vfs)
+        self._page_size = int(connection.pragma("page_size"))
+        self._log_tended = 0
         self.writer = Writer(connection, self.catalog, self.feed, seq, self._reload)
 
     def _reload(self, connection: apsw.Connection) -> None:
@@ -72,6 +79,15 @@ class Store:
             return open_reader(self.path)
         except StoreError as error:
             raise UnavailableError(f"the store can't be read now: {error}") from error
+
+    def tend_log(self, now: int) -> None:
+        """Move the log's content into the file where that is due at `now` (Unix s)."""
+        frames, moved = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        waiting = max(0, frames - moved) * self._page_size
+        rested = 0 <= now - self._log_tended < LOG_STEP_S
+        if waiting >= LOG_STEP_BYTES or (waiting and not rested):
+            self.checkpoint()
+            self._log_tended = now
 
     def checkpoint(self) -> None:
         """Move the log's content into the file, so that the log can begin anew.

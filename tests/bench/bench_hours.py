@@ -1,25 +1,40 @@
-"""A fleet under a simulated clock: hours at full speed, across seals, a day's merge and a prune.
+"""Three simulated hours of a fleet, across seals, a day's merge and a prune.
 
-Every metric reports once a simulated minute, in POSTs of 500, as fast as the daemon answers and
-analyses. First half an hour five days earlier, which retention (four days here) then prunes; then
-the hours, from 23:20 UTC on, so that a day is closed among them. The clock stands while a minute is
-sent. It ends when all is analysed, all that may be is sealed, and the early ones are gone, with
-a look whether every datapoint that was acknowledged is there.
+The daemon's clock is the benchmark's (see clocked.py): it moves with the reports, so that a metric
+that reports once a minute does so much more often. The hours lie across a midnight (UTC) and end
+after the day before it is closed. Before they begin the store gets that day's earlier hours and an
+older day, which retention takes away while they run; and the fleet reports for --lead minutes, so
+that all metrics are judged.
 
-A POST's latency is real time, from its sending to its whole answer. Bytes written are the kernel's
-account of the process, its end included; detector state is counted in the process, twice: for the
-log and for the file.
+The reports follow a timetable, --speed times real time; a POST's latency counts from when it was
+due. (Above 100,000 datapoints a second the daemon puts storing first and seals later: see
+jobs/pace.py.) With --speed 0 each sender sends as soon as it has the last answer. The three hours
+are over when all is analysed that was sent, the hours that are closed are sealed, the day is merged
+and the old day is gone; from the last POST on the clock goes on fast.
+
+With --apart nobody reports while the old day is pruned and the day is merged, so that what both
+write can be told apart. They are the work of a whole day, so a datapoint's share is less than three
+hours of them: `written, a whole day's share` counts it so. Bytes written are the kernel's account
+of the process, those of detector state are what was saved, twice: for the log and for the file.
+
+Exits 1 if a POST fails, a job fails, or what is stored is not what was acknowledged.
 """
 
 import argparse
+import contextlib
 import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -36,149 +51,315 @@ from fleet import (
     table,
     written_bytes,
 )
+from past import fill_past
 from running import Daemon
 
-DAY_S, HOUR_S = 86_400, 3_600
-START = 1_763_000_000 // DAY_S * DAY_S + 23 * HOUR_S + 20 * 60
-RETENTION = "4d"
-EARLIER_S = 5 * DAY_S
-WARM_MINUTES = 30
-SENDERS = 4
-PATIENCE_S = 900
+HOUR_S, DAY_S = 3_600, 86_400
+RAW_DAYS = 7
+MINUTES = 180
+BEFORE_MIDNIGHT_S = 40 * 60
+CLOSED_AFTER_S = 2 * HOUR_S + 300  # a day is closed this long after its end
+PRUNED_AFTER_S = 70 * 60  # after midnight, at the latest: it is looked at once an hour
+SENDERS = 8
+RESTING_SPEED = 60  # times real time: some jobs come once an hour
+PATIENCE_S = 3_600
 
-# A minute takes so long at least: a small fleet would be through before a job has had a turn.
-LEAST_S = 0.15
+
+@contextlib.contextmanager
+def opened(path: Path):  # noqa: ANN201  # a context manager
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as store:
+        store.create_function("sqlar_uncompress", 2, uncompressed, deterministic=True)
+        yield store
 
 
+def uncompressed(body: bytes, size: int) -> bytes:
+    return body if len(body) == size else zlib.decompress(body)
+
+
+@dataclass
 class Run:
-    """A daemon under a clock, and what was sent to it."""
+    """The fleet's reports, minute after minute, and how they were answered."""
 
-    def __init__(self, folder: Path, metrics: int) -> None:
-        self.fleet = Fleet(metrics)
-        self.clock = Clock(folder / "clock", START - EARLIER_S)
-        program = (sys.executable, str(Path(__file__).parent / "clocked.py"), str(folder / "clock"))
-        os.environ["FLUXD_RETENTION__RAW"] = RETENTION
-        self.daemon = Daemon(folder / "data", program=program)
-        self.senders = [Sender(self.daemon.url) for _ in range(SENDERS)]
-        self.pool = ThreadPoolExecutor(SENDERS)
-        self.sent = 0
-        self.latencies: list[float] = []
+    daemon: Daemon
+    clock: Clock
+    fleet: Fleet
+    speed: float
+    minute: int  # the first one, since 1970
+    sent: list[int] = field(default_factory=list)  # minutes
+    latencies: list[tuple[int, float]] = field(default_factory=list)  # simulated second, s
+    lags: list[float] = field(default_factory=list)
 
-    def minutes(self, count: int) -> None:
-        """Let the fleet report so many times."""
-        for _ in range(count):
-            now, due = int(self.clock()), time.monotonic() + LEAST_S
-            for part in self.pool.map(self._send, range(SENDERS), [now] * SENDERS):
-                self.latencies += part
-            self.sent += self.fleet.metrics
-            self.clock.set(now + 60)
-            time.sleep(max(0.0, due - time.monotonic()))
-            while feed_is_full(self.daemon):
-                time.sleep(0.05)
+    def report(self, minutes: int) -> None:
+        """Let the fleet report for some minutes."""
+        blocks, first = len(self.fleet.sizes), self.minute * 60
+        senders = min(SENDERS, blocks)
+        minute_over = threading.Barrier(senders)
+        lock = threading.Lock()
+        began = time.monotonic()
 
-    def _send(self, first: int, now: int) -> list[float]:
-        latencies = []
-        for block in range(first, len(self.fleet.sizes), SENDERS):
-            body = self.fleet.body(self.daemon.key, block, now)
-            began = time.monotonic()
-            self.senders[first].deliver(body)
-            latencies.append(time.monotonic() - began)
-        return latencies
+        def send(share: int) -> list[tuple[int, float]]:
+            sender, latencies = Sender(self.daemon.url), []
+            for minute in range(minutes):
+                for block in range(share, blocks, senders):
+                    due = first + 60 * (minute + block / blocks)
+                    body = self.fleet.body(self.daemon.key, block, int(due))
+                    start = self._wait(block, began, due - first)
+                    with lock:
+                        self.clock.set(max(due, self.clock()))
+                    try:
+                        sender.deliver(body)
+                    except BaseException as error:
+                        print(f"minute {minute}, block {block}: {error}", flush=True)
+                        minute_over.abort()
+                        raise
+                    latencies.append((int(due), time.monotonic() - start))
+                minute_over.wait()  # so no metric's reports overtake each other
+            return latencies
 
-    def seal_early(self) -> None:
-        """Let the clock run on until what was sent is sealed."""
-        while figures(self.daemon)["fluxd_datapoints_sealed_total"] < self.sent:
-            self.clock.set(self.clock() + 10)
+        with ThreadPoolExecutor(senders) as pool:
+            for part in [pool.submit(send, share) for share in range(senders)]:
+                self.latencies += part.result()
+        self.sent += range(self.minute, self.minute + minutes)
+        self.minute += minutes
+
+    def _wait(self, block: int, began: float, simulated_s: float) -> float:
+        """Wait until a POST is due; return when that was."""
+        if self.speed:
+            start = began + simulated_s / self.speed
+            time.sleep(max(0.0, start - time.monotonic()))
+            return start
+        while block % 200 == 0 and feed_is_full(self.daemon):
+            time.sleep(0.05)
+        return time.monotonic()
+
+    def rest(self, until: Callable[[], bool], title: str) -> float:
+        """Let the clock go on fast until something is so; return how long that took in s."""
+        began = at = time.monotonic()
+        while not until():
             time.sleep(0.1)
-
-    def settle(self) -> None:
-        """Wait until all is analysed, and all hours but those still open are sealed."""
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            self.clock.set(self.clock() + 2)
-            seen = figures(self.daemon)
-            behind = self.sent - seen["fluxd_datapoints_sealed_total"]
-            if (
-                seen["fluxd_datapoints_analysed_total"] >= self.sent
-                and behind <= 80 * self.fleet.metrics  # an hour and what has come since
-                and seen["fluxd_blocks_merged_total"] >= 2 * self.fleet.metrics
-                and not counted(self.daemon.data / "fluxd.db")[1]
-            ):
-                return
-            if time.monotonic() > end:
-                raise SystemExit(f"it never settled: {seen}")
-            time.sleep(0.2)
+            self.clock.set(self.clock() + RESTING_SPEED * (time.monotonic() - at))
+            at = time.monotonic()
+            if at - began > PATIENCE_S:
+                raise SystemExit(f"FAILED: {title}: not in {PATIENCE_S} s")
+        self.minute = max(self.minute, int(self.clock()) // 60 + 1)
+        return time.monotonic() - began
 
 
-def counted(path: Path) -> tuple[int, int]:
-    """Return how many datapoints the hours have in the store, and the early ones."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        rows = connection.execute(
-            "SELECT place >> 29 >= ?1, sum(count) FROM blocks GROUP BY 1", (START - DAY_S,)
+class LagWatch(threading.Thread):
+    """Notes the lag (simulated s) every second."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__(daemon=True)
+        self._daemon = daemon
+        self._ending = threading.Event()
+        self.lags: list[float] = []
+        self.waiting: list[float] = []
+
+    def run(self) -> None:
+        while not self._ending.wait(1.0):
+            seen = figures(self._daemon)
+            self.lags.append(seen["fluxd_analysis_lag_seconds"])
+            self.waiting.append(seen["fluxd_feed_waiting_datapoints"])
+
+    def end(self) -> None:
+        self._ending.set()
+        self.join()
+
+
+class Bench:
+    """The run, and the store that it leaves."""
+
+    def __init__(self, options: argparse.Namespace, place: Path) -> None:
+        self.options = options
+        self.metrics = options.metrics
+        self.midnight = int(time.time()) // DAY_S * DAY_S
+        self.begin = self.midnight - BEFORE_MIDNIGHT_S
+        self.lead_begin = self.begin - options.lead * 60
+        self.path = place / "data" / "fluxd.db"
+        self.fleet = Fleet(self.metrics)
+        first = Daemon(place / "data")
+        first.stop()
+        self.past = fill_past(
+            self.path,
+            self.fleet.names,
+            day=self.midnight - DAY_S,
+            hours=range((self.lead_begin - (self.midnight - DAY_S)) // HOUR_S),
+            old_day=self.midnight - (RAW_DAYS + 1) * DAY_S,
         )
-        kept = dict(rows.fetchall())
-        recent = connection.execute(
-            "SELECT count(*) FROM recent WHERE NOT EXISTS"
-            " (SELECT 1 FROM blocks WHERE blocks.place = ((recent.place >> 29) / 3600 * 3600 << 29)"
-            " + (recent.place & 536870911))"
+        clock = Clock(place / "clock", self.lead_begin - 60)
+        os.environ["FLUXD_RETENTION__RAW"] = str(RAW_DAYS * DAY_S)
+        program = (
+            sys.executable,
+            str(Path(__file__).with_name("clocked.py")),
+            str(place / "clock"),
         )
-        return kept.get(1, 0) + recent.fetchone()[0], kept.get(0, 0)
+        self.daemon = Daemon(place / "data", program=program)
+        self.daemon.key = first.key
+        self.run = Run(self.daemon, clock, self.fleet, options.speed, minute=self.lead_begin // 60)
+
+    # ---- what is waited for
+
+    def analysed(self) -> bool:
+        seen = figures(self.daemon)
+        return seen["fluxd_datapoints_analysed_total"] >= len(self.run.sent) * self.metrics
+
+    def pruned(self) -> bool:
+        return not self._ask(
+            "SELECT EXISTS (SELECT 1 FROM blocks WHERE place < ? << 29)",
+            self.midnight - 2 * DAY_S,
+        )
+
+    def merged(self) -> bool:
+        closed = self._ask("SELECT value FROM meta WHERE name = 'closed_day'")
+        return closed is not None and int(closed) >= self.midnight
+
+    def sealed(self) -> bool:
+        """Whether nothing is left in the recent tier of hours that are closed."""
+        closed = (int(self.run.clock()) - 300) // HOUR_S * HOUR_S
+        return not self._ask("SELECT EXISTS (SELECT 1 FROM recent WHERE place < ? << 29)", closed)
+
+    def _ask(self, question: str, *values: object) -> object:
+        with opened(self.path) as store:
+            row = store.execute(question, values).fetchone()
+        return row[0] if row else None
+
+    # ---- the run
+
+    def go(self) -> bool:
+        began = time.monotonic()
+        self.run.report(self.options.lead)
+        self.run.rest(self.analysed, "the lead analysed")
+        table({"lead": f"{self.options.lead} minutes in {time.monotonic() - began:.0f} s"})
+        self.run.latencies.clear()
+        lag, states = LagWatch(self.daemon), self.run.clock.state_bytes
+        lag.start()
+        written = written_bytes(self.daemon)
+        before = figures(self.daemon)
+        began = time.monotonic()
+        apart = self._three_hours()
+        rest_s = self.run.rest(
+            lambda: self.analysed() and self.merged() and self.pruned() and self.sealed(), "the end"
+        )
+        took_s = time.monotonic() - began
+        lag.end()
+        written = written_bytes(self.daemon) - written
+        seen = figures(self.daemon)
+        cpu_s = seen["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
+        self._tell(took_s, rest_s, cpu_s, lag)
+        self._tell_written(written, 2 * round(self.run.clock.state_bytes - states), apart)
+        self._tell_latencies()
+        return self._right(seen)
+
+    def _three_hours(self) -> dict[str, int]:
+        """Send the reports; return what was written while they paused, by the reason."""
+        apart: dict[str, int] = {}
+        if not self.options.apart:
+            self.run.report(MINUTES)
+            return apart
+        end = len(self.run.sent) + MINUTES
+        pauses = (("prune", PRUNED_AFTER_S, self.pruned), ("merge", CLOSED_AFTER_S, self.merged))
+        for title, after_s, done in pauses:
+            self.run.report(max(0, (self.midnight + after_s - 60) // 60 - self.run.minute))
+            self.run.rest(self.analysed, "analysed")
+            self.run.rest(self.sealed, "sealed")
+            before = written_bytes(self.daemon)
+            self.run.clock.set(max(self.run.clock(), self.midnight + after_s))
+            took_s = self.run.rest(done, title)
+            apart[title] = written_bytes(self.daemon) - before
+            table({title: f"{took_s:.1f} s, {apart[title] / 1e6:,.0f} MB written"})
+        self.run.report(end - len(self.run.sent))
+        return apart
+
+    # ---- what came of it
+
+    def _tell(self, took_s: float, rest_s: float, cpu_s: float, lag: LagWatch) -> None:
+        sent = MINUTES * self.metrics
+        table(
+            {
+                "datapoints": f"{sent:,}, {sent / took_s:,.0f} a second",
+                "three hours in": f"{took_s:,.0f} s, {MINUTES * 60 / took_s:.1f} × real time",
+                "of that after the last POST": f"{rest_s:,.0f} s ({RESTING_SPEED} times real time)",
+                "processor": f"{cpu_s:,.0f} s, {cpu_s / took_s:.0%} of a core",
+                "analysis lag max, simulated": f"{max(lag.lags):,.0f} s",
+                "the same, datapoints": f"{max(lag.waiting):,.0f}",
+                "RSS peak": f"{resident_mb(self.daemon, 'VmHWM'):,.0f} MB",
+                "store": f"{self.path.stat().st_size / 1e6:,.0f} MB",
+            }
+        )
+
+    def _tell_written(self, written: int, states: int, apart: dict[str, int]) -> None:
+        sent = MINUTES * self.metrics
+        rows = {
+            "written": f"{written / sent:.0f} bytes a datapoint",
+            "state saving": f"{states / sent:.0f}",
+            "written, state saving apart": f"{(written - states) / sent:.0f}",
+        }
+        if apart:
+            daily = sum(apart.values())
+            share = (written - states - daily) / sent + daily / (1_440 * self.metrics)
+            rows["the same, a whole day's share"] = f"{share:.0f}"
+        table(rows)
+
+    def _tell_latencies(self) -> None:
+        times = np.array([at for at, _ in self.run.latencies])
+        took = np.array([s for _, s in self.run.latencies])
+        table({"POST p50 / p99 / max": f"{spread_ms(took.tolist(), 50, 99)}, {len(took):,} POSTs"})
+        for at in range(self.begin, self.begin + MINUTES * 60, 1_800):
+            inside = took[(times >= at) & (times < at + 1_800)].tolist()
+            if inside:  # with --apart the clock leaps
+                title = f"the same, minutes from {(at - self.begin) // 60}"
+                table({title: spread_ms(inside, 50, 99)})
+
+    def _right(self, seen: dict[str, float]) -> bool:
+        """Compare what is stored with what was acknowledged; return whether all is well."""
+        live = (self.options.lead + MINUTES) * self.metrics
+        with opened(self.path) as store:
+            (blocks,) = store.execute("SELECT sum(count) FROM blocks").fetchone()
+            (recent,) = store.execute("SELECT count(*) FROM recent").fetchone()
+            wrong = sum(self._differs(store, metric) for metric in range(0, self.metrics, 997))
+        expected = live + self.past.kept
+        failures = failed_jobs(seen)
+        table(
+            {
+                "stored, expected": f"{blocks + recent:,}, {expected:,}",
+                "metrics compared, that differ": f"{len(range(0, self.metrics, 997))}, {wrong}",
+                "failed runs of background jobs": failures,
+            }
+        )
+        return not failures and not wrong and blocks + recent == expected
+
+    def _differs(self, store: sqlite3.Connection, metric: int) -> bool:
+        """Compare every datapoint of a metric that was posted, through the view."""
+        rows = store.execute(
+            "SELECT timestamp, value FROM datapoints WHERE metric = ? AND timestamp >= ?"
+            " ORDER BY timestamp",
+            (self.fleet.names[metric], self.lead_begin),
+        ).fetchall()
+        return rows != self.fleet.sent(metric, self.run.sent)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metrics", type=int, default=100_000)
-    parser.add_argument("--hours", type=float, default=3.0)
+    parser.add_argument("--lead", type=int, default=100, help="minutes of reports before")
+    parser.add_argument("--speed", type=float, default=20, help="times real time; 0: what it can")
+    parser.add_argument("--apart", action="store_true", help="no reports while a day is merged")
     parser.add_argument("--folder", type=Path, default=None, help="on the disk to measure")
+    parser.add_argument("--quick", action="store_true", help="1,000 metrics")
     options = parser.parse_args()
-    minutes = round(60 * options.hours)
+    if options.quick:
+        options.metrics = 1_000
+    print(f"{options.metrics:,} metrics, {MINUTES} minutes, {options.speed or 'full'} speed")
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="fluxd-bench-") as place:
-        run = Run(Path(place), options.metrics)
-        run.minutes(WARM_MINUTES)
-        run.seal_early()
-        run.clock.set(START)
-        run.latencies.clear()
-        began = time.monotonic()
-        run.minutes(minutes)
-        sent_s = time.monotonic() - began
-        run.settle()
-        settled_s = time.monotonic() - began
-        seen = figures(run.daemon)
-        memory = f"{resident_mb(run.daemon):,.0f} / {resident_mb(run.daemon, 'VmHWM'):,.0f} MB"
-        state = 2 * run.clock.state_bytes
-        file = run.daemon.data / "fluxd.db"
-        kept, early = counted(file)
-        run.daemon.process.terminate()
-        while (written := written_bytes(run.daemon)) is not None and _lives(run.daemon):
-            time.sleep(0.01)
-        hours = minutes * options.metrics
-        table(
-            {
-                "sent, early / hours": f"{run.sent - hours:,} / {hours:,} datapoints",
-                "hours sent in": f"{sent_s:,.0f} s, {60 * minutes / sent_s:,.0f} x real time",
-                "analysed, sealed, merged after": (
-                    f"{settled_s:,.0f} s, {60 * minutes / settled_s:,.0f} x real time"
-                ),
-                "POST p50 / p99 / max": spread_ms(run.latencies, 50, 99),
-                "written per datapoint, state apart": f"{(written - state) / run.sent:,.0f} bytes",
-                "detector state per datapoint": f"{state / run.sent:,.0f} bytes",
-                "RSS at the end / peak": memory,
-                "failed runs of background jobs": failed_jobs(seen),
-                "in the store": f"{kept:,} of the hours, {early:,} early ones left",
-                "file per datapoint kept": f"{file.stat().st_size / max(1, kept):,.1f} bytes",
-            }
-        )
-        for line in complaints(run.daemon.said()):
-            print(line)
-    return 0 if kept == hours and early == 0 and not failed_jobs(seen) else 1
-
-
-def _lives(daemon: Daemon) -> bool:
-    try:
-        daemon.process.wait(0)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
+        bench = Bench(options, Path(place))
+        try:
+            well = bench.go()
+            bench.daemon.stop()
+            for line in complaints(bench.daemon.said()):
+                print(line)
+            return 0 if well else 1
+        finally:
+            bench.daemon.kill()
 
 
 if __name__ == "__main__":

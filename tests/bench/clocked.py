@@ -37,14 +37,15 @@ class Clock:
         return float(DOUBLE.unpack_from(self._map)[0])
 
     def set(self, now: float) -> None:
-        DOUBLE.pack_into(self._map, 0, now)
+        # At once: pack_into writes zeros first, and the daemon would read the year 1970.
+        self._map[: DOUBLE.size] = DOUBLE.pack(now)
 
     @property
     def state_bytes(self) -> float:
         return float(DOUBLE.unpack_from(self._map, DOUBLE.size)[0])
 
     def count(self, size: int) -> None:
-        DOUBLE.pack_into(self._map, DOUBLE.size, self.state_bytes + size)
+        self._map[DOUBLE.size :] = DOUBLE.pack(self.state_bytes + size)
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ class Fleet:
         values[rng.random(len(values)) < self._spikes] += 60
         return values
 
-    def sent(self, metric: int, minutes: range) -> list[tuple[int, float]]:
+    def sent(self, metric: int, minutes: list[int]) -> list[tuple[int, float]]:
         """Return (timestamp, value) of a metric that reports in these minutes (since 1970).
 
         The blocks report one after the other, evenly spread over a minute.

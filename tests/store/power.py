@@ -14,14 +14,20 @@ from dataclasses import dataclass, field
 
 import apsw
 from store.disk import Disk
-from store.posting import NOW, Stored, memory_folder, new_key, post
+from store.posting import AGENT, NOW, Stored, batch_of, memory_folder, new_key
 
 from fluxd.core.errors import StoreError, UnavailableError
+from fluxd.core.retention import DAY_S, HOUR_S, Retention
+from fluxd.jobs.sealing import Sealer
 from fluxd.store import Store, open_store
 from fluxd.store.connection import FILE_NAME
 from fluxd.store.handover import Task
 
 THREADS = 3
+
+# The sealer's clock is so far ahead of the senders': their hours are closed, or their days, too.
+AHEAD_S = (0, 2 * HOUR_S, 2 * DAY_S, 9 * DAY_S)
+KEPT = Retention(raw_s=365 * DAY_S)
 
 Pair = tuple[str, int]
 
@@ -34,6 +40,7 @@ class Outcome:
 
     phase: str = "open"  # what went on when the power was cut
     acknowledged: int = 0
+    sealed: int = 0  # datapoints, and blocks merged
     lost: int = 0
     torn: int = 0
     invented: int = 0
@@ -95,19 +102,14 @@ def _work(
         new_key(store, "agent")
     outcome.phase = "idle"
     if disk.cut_at is None and rng.random() < 0.9:
-        disk.cut_at = disk.operations + rng.randint(1, 120)
+        disk.cut_at = disk.operations + rng.randint(1, rng.choice([120, 400]))
     threads = [
         threading.Thread(target=_send, args=(store, n, sender, random.Random(rng.random())))
         for n, sender in enumerate(senders)
     ]
     for thread in threads:
         thread.start()
-    with contextlib.suppress(apsw.Error, UnavailableError):
-        while any(thread.is_alive() for thread in threads):
-            threads[0].join(rng.choice([0.0, 0.001, 0.003]))
-            store.checkpoint()
-            if rng.random() < 0.5:
-                store.writer.checkpoint()
+    outcome.sealed = _keep_house(rng, store, threads)
     for thread in threads:
         thread.join()
     if disk.image is not None:
@@ -118,13 +120,31 @@ def _work(
         outcome.phase = "closing"
 
 
+def _keep_house(rng: random.Random, store: Store, threads: list[threading.Thread]) -> int:
+    """Seal, merge and checkpoint while the threads send; return how many datapoints were sealed."""
+    sealer = Sealer(store, lambda: store.writer.last_seq, KEPT, budget_s=0.0)
+    now = NOW + rng.choice(AHEAD_S)
+    with contextlib.suppress(apsw.Error, UnavailableError):
+        while any(thread.is_alive() for thread in threads):
+            threads[0].join(rng.choice([0.0, 0.001, 0.003]))
+            for _ in range(rng.choice([0, 1, 5])):
+                sealer.run(now)
+            store.checkpoint()
+            if rng.random() < 0.5:
+                store.writer.checkpoint()
+        while rng.random() < 0.9:
+            sealer.run(now)
+    return sealer.sealed + sealer.merged
+
+
 def _send(store: Store, number: int, sender: Sender, rng: random.Random) -> None:
     """Send requests one after the other, until one isn't acknowledged."""
     for _ in range(rng.randint(1, 6)):
         rows = _request(rng, number)
         sender.under_way = rows
         try:
-            post(store, [(*pair, value, rng.random() < 0.2) for pair, value in rows.items()])
+            sent = [(*pair, value, rng.random() < 0.2) for pair, value in rows.items()]
+            store.writer.submit(batch_of(store, AGENT, sent, now=NOW + rng.choice(AHEAD_S)))
         except UnavailableError:
             return
         sender.acknowledged.append(rows)
@@ -179,13 +199,16 @@ def _read(store: Store, outcome: Outcome) -> Stored:
     with store.read() as reader:
         integrity = reader.execute("PRAGMA integrity_check").fetchall()
         orphans = reader.execute("PRAGMA foreign_key_check").fetchall()
-        rows = reader.execute("SELECT metric, timestamp, value FROM datapoints_recent").fetchall()
+        rows = reader.execute("SELECT metric, timestamp, value FROM datapoints").fetchall()
+        recent = reader.execute("SELECT metric, timestamp, value FROM datapoints_recent").fetchall()
         count, last = reader.execute("SELECT count(*), max(seq) FROM recent").fetchone()
         vacuum = reader.pragma("auto_vacuum")
     if integrity != [("ok",)]:
         outcome.faults.append(f"integrity_check: {integrity[:3]}")
-    if orphans or count != len(rows):
-        outcome.faults.append(f"{count} datapoints, {len(rows)} with a metric")
+    if orphans or count != len(recent):
+        outcome.faults.append(f"{count} datapoints, {len(recent)} with a metric")
+    if len({row[:2] for row in rows}) != len(rows) or not set(recent) <= set(rows):
+        outcome.faults.append("a datapoint is there twice, or in one view alone")
     if last is not None and last > store.feed._last_seq:
         outcome.faults.append("a commit number may be given twice")
     if vacuum != 2:

@@ -1,11 +1,13 @@
 import itertools
 import threading
 
+import apsw
 import pytest
 from store.posting import NOW, post, stored
 
 import fluxd.store.store as store_module
 from fluxd.store import Store
+from fluxd.store.store import LOG_STEP_S
 
 LIMIT = 256 << 10
 
@@ -41,3 +43,30 @@ def test_the_log_begins_anew_while_commits_go_on(
     for thread in threads:
         thread.join()
     assert len(stored(store)) == store.writer.datapoints
+
+
+def test_the_log_is_moved_once_a_minute_or_when_it_has_grown(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waiting() -> int:
+        frames, moved = store._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        return frames - moved
+
+    store.tend_log(NOW)
+    assert waiting() == 0
+    post(store, [("a", NOW, 1.0)])
+    store.tend_log(NOW + LOG_STEP_S - 1)
+    assert waiting() > 0
+    store.tend_log(NOW + LOG_STEP_S)
+    assert waiting() == 0
+    store.tend_log(NOW + 3 * LOG_STEP_S)  # nothing to move: this is not when it was tended last
+    post(store, [("a", NOW, 2.0)])
+    store.tend_log(NOW + 3 * LOG_STEP_S)
+    assert waiting() == 0
+    post(store, [("a", NOW, 3.0)])
+    store.tend_log(NOW + 3 * LOG_STEP_S - 1)  # the clock was set back
+    assert waiting() == 0
+    post(store, [("a", NOW, 4.0)])
+    monkeypatch.setattr(store_module, "LOG_STEP_BYTES", 4096)
+    store.tend_log(NOW + 3 * LOG_STEP_S - 1)
+    assert waiting() == 0

@@ -34,6 +34,7 @@ def test_what_was_acknowledged_survives_a_power_cut() -> None:
     outcomes = rounds(60)
     assert [outcome.faults for outcome in outcomes if outcome.faults] == []
     assert sum(outcome.acknowledged for outcome in outcomes) > 1000
+    assert sum(outcome.sealed for outcome in outcomes) > 100
 
 
 @pytest.mark.parametrize("length", [1, 15, 30, 60, 100, 512, 4096])
