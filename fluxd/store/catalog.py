@@ -57,8 +57,9 @@ class Catalog:
         version = series_version(connection)
         if version == self._version:
             return
-        self._take_from(connection, self.next_id)
-        self._drop_deleted(connection)
+        first = self.next_id
+        self._drop_deleted(connection)  # first: the name of one may be another's by now
+        self._take_from(connection, first)
         self._version = version
 
     def _take_from(self, connection: apsw.Connection, first: int) -> None:

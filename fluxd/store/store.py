@@ -20,8 +20,8 @@ from fluxd.store.writer import Writer, reserved_seq
 # Frames that a checkpoint leaves to the writer's own short one.
 WAL_RESET_BYTES = 8 << 20
 
-# The content of the log is moved into the file once there is so much of it, or after so long: a page
-# that every commit writes to is then moved once, not every second (12 bytes a datapoint less).
+# The content of the log is moved into the file once there is so much of it, or after so long: a
+# page that every commit writes to is then moved once, not every second (12 bytes a datapoint).
 LOG_STEP_BYTES = 8 << 20
 LOG_STEP_S = 60
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from store.posting import NOW, fresh_store, new_key, opened, post, stored
 
@@ -180,6 +180,7 @@ actions = st.lists(
 
 @given(actions, st.integers(1, 4))
 @settings(max_examples=60, deadline=None)
+@example([("create", "a"), ("delete", "a"), ("create", "a")], 2)
 def test_a_catalog_that_follows_is_the_one_that_is_loaded(
     actions: list[tuple[str, str]], every: int
 ) -> None:
