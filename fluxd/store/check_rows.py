@@ -11,10 +11,10 @@ import apsw
 import numpy as np
 
 from fluxd.core.band_codec import decode as decode_band
+from fluxd.core.retention import LEVELS
 from fluxd.store import blocks
 from fluxd.store.blocks import Floats, Ints
 from fluxd.store.copying import Progress
-from fluxd.store.history import LEVELS
 from fluxd.store.places import DAY_S, LATEST, SERIES_BITS, SERIES_MASK, place_of
 from fluxd.store.problems import RESTORE, Problem, chunks, exists, has_metric, name_of
 from fluxd.store.rollups import Hour, roll_up, unpack_day

@@ -13,6 +13,7 @@ import apsw
 import msgspec
 import numpy as np
 
+from fluxd.core.retention import LEVELS
 from fluxd.store import blocks
 from fluxd.store.blocks import Floats, Ints
 from fluxd.store.labels import by_label
@@ -26,8 +27,6 @@ from fluxd.store.places import (
     place_of,
 )
 from fluxd.store.rollups import roll_up, update_day
-
-LEVELS = (HOUR_S, DAY_S, WEEK_S)
 
 # A day is closed (its hours merged, its rollups written) this long after its end, a week likewise.
 CLOSE_S = 2 * HOUR_S + LATE_S

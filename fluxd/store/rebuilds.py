@@ -14,9 +14,10 @@ import numpy as np
 
 from fluxd.core.anomalies import Anomaly
 from fluxd.core.errors import StoreError
+from fluxd.core.retention import LEVELS
 from fluxd.store.anomalies import write_anomalies
 from fluxd.store.blocks import Floats, Ints
-from fluxd.store.history import LEVELS, MAX_VALUES, write_history
+from fluxd.store.history import MAX_VALUES, write_history
 from fluxd.store.places import HOUR_S
 from fluxd.store.series import create_series, find_series
 

@@ -17,10 +17,10 @@ from fluxd.core.keys import Key
 from fluxd.core.names import stored_name
 from fluxd.ingest.body import inflate
 from fluxd.ingest.flux import KeyQuery, Post, StatusQuery, parse_post, parse_query
-from fluxd.store.handover import Batch, NewRow
+from fluxd.store.handover import Batch, NewRow, Part
 from fluxd.store.ingestion_tests import IngestionTest
-from fluxd.store.places import SERIES_BITS, open_hour, place_of
-from fluxd.store.rows import pack_hours
+from fluxd.store.places import SERIES_BITS, hour_of, open_hour, place_of
+from fluxd.store.rows import pack, pack_hours
 from fluxd.web.errors import status_of
 from fluxd.web.services import Services
 
@@ -199,7 +199,13 @@ def batch_of(post: Post, now: int) -> Batch:
             for timestamp, series in zip(post.timestamps, post.ids, strict=True)
         ]
         datapoints = dict(zip(places, post.values, strict=True))
-        parts = pack_hours(datapoints, open_hour(now), history=False)
+        oldest_open, second = open_hour(now), post.timestamps[0]
+        if post.timestamps.count(second) == len(
+            places
+        ):  # as agents send: no need to look for hours
+            parts = [Part(hour_of(second, oldest_open), history=False, packed=pack(datapoints))]
+        else:
+            parts = pack_hours(datapoints, oldest_open, history=False)
         return Batch(post.key, now, len(places), parts)
     return _mixed_batch(post, now)
 
