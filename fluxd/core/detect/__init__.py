@@ -2,15 +2,20 @@
 
 from fluxd.core.detect.bank import Bank
 from fluxd.core.detect.layout import THRESHOLD, VERSION, WARMUP
+from fluxd.core.detect.localtime import UTC, LocalTime
 from fluxd.core.detect.scoring import score_many, score_series
-from fluxd.core.detect.verdicts import Remark, Verdicts
+from fluxd.core.detect.verdicts import Cause, Remark, Traits, Verdicts
 
 __all__ = [
     "THRESHOLD",
+    "UTC",
     "VERSION",
     "WARMUP",
     "Bank",
+    "Cause",
+    "LocalTime",
     "Remark",
+    "Traits",
     "Verdicts",
     "score_many",
     "score_series",

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from fluxd.core.detect import rounds
 from fluxd.core.detect.desk import Desk
-from fluxd.core.detect.layout import VALUE_LIMIT, Ints, Vitals
+from fluxd.core.detect.layout import THRESHOLD, VALUE_LIMIT, Ints, Vitals
+from fluxd.core.detect.localtime import UTC, LocalTime
 from fluxd.core.detect.state import State
-from fluxd.core.detect.verdicts import Verdicts
+from fluxd.core.detect.verdicts import Traits, Verdicts
 
 
 class Bank:
@@ -34,9 +35,12 @@ class Bank:
 
     bytes_per_metric = State.bytes_per_metric
 
-    def __init__(self) -> None:
+    def __init__(self, threshold: float = THRESHOLD, local: LocalTime = UTC) -> None:
+        """Take the score from which on a row is remarked, and the clock of daily patterns."""
         self._state = State()
-        self._desk = Desk(self._state)
+        self._desk = Desk(self._state, threshold)
+        self.threshold = threshold
+        self.local = local
 
     def __len__(self) -> int:
         return self._state.size
@@ -60,6 +64,18 @@ class Bank:
         """Return one metric's usual spacing in seconds, None while unknown."""
         interval = float(Vitals(self._state.vitals[slot : slot + 1].T).interval[0])
         return interval if interval > 0.0 else None
+
+    def traits(self, slot: int) -> Traits:
+        """Return what is known of one metric's nature."""
+        return Traits(
+            interval=self.interval(slot),
+            longest_gap=0.0,
+            constant=False,
+            irregular=False,
+            counter=False,
+            daily_from=None,
+            weekly_from=None,
+        )
 
     def grow(self, count: int) -> None:
         """Make slots 0 to count - 1 exist; never shrinks."""

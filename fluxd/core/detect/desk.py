@@ -129,8 +129,9 @@ class Desk:
     The buffers are made once: fresh ones of this size would come page by page from the system.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, threshold: float) -> None:
         self._state = state
+        self._threshold = threshold
         fields = state.vitals.shape[1]
         self._fetched = np.empty((BLOCK, fields))
         # An odd stride: rows a power of two apart would share few lines of the cache.
@@ -232,7 +233,7 @@ class Desk:
         verdicts = self._verdicts
         verdicts.score[at], verdicts.expected[at] = table[0], table[1]
         verdicts.lower[at], verdicts.upper[at] = table[2], table[3]
-        for i in np.flatnonzero(table[0] >= THRESHOLD).tolist():
+        for i in np.flatnonzero(table[0] >= self._threshold).tolist():
             slot = int(rows.slots[i])
             verdicts.remarks[int(at[i])] = Remark(
                 forecast_rarity=float(rare[0, i]),

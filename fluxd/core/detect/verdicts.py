@@ -1,10 +1,16 @@
-"""What the detector says about rows."""
+"""What the detector says about rows, and about metrics."""
 
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from fluxd.core.detect.layout import Bools, Floats
+
+Cause: TypeAlias = Literal["value", "pattern", "flat", "course", "trend"]
+"""Why a row is remarkable: far from the value expected; the last few rows are unlike any before;
+the same value for too long; hours that are unlike this time of day or week; on its way to a limit.
+"""
 
 
 @dataclass(slots=True)
@@ -17,6 +23,26 @@ class Remark:
     datapoints: int  # analysed before it
     since: int  # timestamp of the first of them
     days: list[tuple[int, float, float]]  # day number, lowest, highest; newest first
+    cause: Cause = "value"
+    pattern: Literal["", "day", "week"] = ""  # what is expected rests on
+    offset: int = 0  # local time less UTC, s
+    lasted: float = 0.0  # flat, course, trend: for how long already, s
+    usual: float = 0.0  # flat: the longest that was usual, s; course: the value usual then
+    limit: float = 0.0  # trend: the limit that it will hit
+    due: float = 0.0  # trend: in how many seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the detector has learnt about one metric's nature; s and Unix s, None where unknown."""
+
+    interval: float | None
+    longest_gap: float  # that is usual, s
+    constant: bool  # never another value so far, or for more than a day
+    irregular: bool  # no interval that most spacings agree with
+    counter: bool  # it only rises, but for resets: its rate is analysed
+    daily_from: int | None  # from when a daily pattern is trusted: past or to come; None: no such
+    weekly_from: int | None
 
 
 @dataclass(slots=True)
