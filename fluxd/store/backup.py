@@ -21,13 +21,16 @@ from fluxd.store.migrate import refuse_newer, schema_of, written_by
 # Tables that every schema so far has.
 _TABLES = ("meta", "keys", "series", "summaries", "states")
 
+_IMPORTS_SINCE = 2  # the schema
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a store holds.
 
-    `datapoints` were analysed, from `first` to `last` (s; None where there are none). The copy was
-    made at `backed_up` (s), None for a store that no backup made.
+    `datapoints` were analysed or imported, from `first` to `last` (s; None where there are none, or
+    where some were imported that are not learnt yet). The copy was made at `backed_up` (s), None
+    for a store that no backup made.
     """
 
     schema: int
@@ -115,7 +118,21 @@ def read_contents(reader: apsw.Connection) -> Contents:
             "SELECT count(*), coalesce(sum(datapoints), 0), min(first), max(last) FROM metrics"
         ).fetchone(),
     )
+    imported = _imported(reader)
+    if imported:
+        datapoints, first, last = datapoints + imported, None, None
     backed_up = int(stamp[0]) if stamp else None
     return Contents(
         schema_of(reader), written_by(reader), metrics, datapoints, first, last, backed_up
     )
+
+
+def _imported(reader: apsw.Connection) -> int:
+    """Return how many datapoints were imported and are not learnt yet, so in no metric's count."""
+    if schema_of(reader) < _IMPORTS_SINCE:
+        return 0
+    row = reader.execute(
+        "SELECT coalesce(sum(added), 0) FROM rebuilds JOIN series ON series.id = rebuilds.series"
+        " WHERE series.deleted IS NULL"
+    ).fetchone()
+    return int(cast("tuple[int]", row)[0])

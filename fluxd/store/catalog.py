@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apsw
+import numpy as np
+import numpy.typing as npt
 
 from fluxd.core.errors import UnavailableError
 from fluxd.core.keys import Key
@@ -119,6 +121,27 @@ class Catalog:
         """Whether a series is retired."""
         return series < len(self._fates) and self._fates[series] == _RETIRED
 
+    def key_of(self, series: int) -> int:
+        """Return the id of the key that created a series, or brought it back."""
+        return self._keys[series]
+
+    def live_ids(self, key_id: int) -> npt.NDArray[np.int64]:
+        """Return the ids of the live series that belong to a key; 50 ms of a million series."""
+        keys = np.array(self._keys, np.int64)
+        fates = self._fates_now()[: len(keys)]
+        return np.flatnonzero((fates == _LIVE) & (keys[: len(fates)] == key_id))
+
+    def live_among(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Say of each id whether it is that of a live series."""
+        fates = self._fates_now()
+        live: npt.NDArray[np.bool_] = fates[np.minimum(ids, len(fates) - 1)] == _LIVE
+        return live & (ids < len(fates))
+
+    def _fates_now(self) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(
+            bytes(self._fates), np.uint8
+        )  # a copy: a view would keep it from growing
+
     def retired_ids(self) -> list[int]:
         """Return the ids of the retired series."""
         return list(self._retired.values())
@@ -177,10 +200,10 @@ class Catalog:
         """Give ids back, of which the store has nothing any more."""
         self._free = sorted({*self._free, *ids}, reverse=True)
 
-    def free_ids(self, count: int) -> list[int]:
-        """Return the ids that the next `count` new series get."""
-        free = self._free[: -count - 1 : -1]
-        return [*free, *range(self.next_id, self.next_id + count - len(free))]
+    def free_id(self, ahead: int = 0) -> int:
+        """Return the id that a new series gets when `ahead` others have got theirs before it."""
+        free = len(self._free) - ahead
+        return self._free[free - 1] if free > 0 else self.next_id - free
 
     def _remove(self, series: int) -> None:
         name = self._names[series]
@@ -236,7 +259,7 @@ class Arrivals:
         if key.quota is not None and self._held(key) >= key.quota:
             return None
         if series is None:
-            series = self._catalog.free_ids(self._new + 1)[-1]
+            series = self._catalog.free_id(self._new)
             if series > MAX_SERIES:
                 raise UnavailableError(f"the store holds its {MAX_SERIES:,} metrics")
             self._new += 1

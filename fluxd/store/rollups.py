@@ -1,5 +1,6 @@
 """Hourly rollups: lowest, highest, mean and count of each hour, one row a series and day."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +73,15 @@ def _plain(hour: Hour | None) -> Any:  # noqa: ANN401  # what the encoder takes
 
 def unpack_day(day: int, body: bytes) -> dict[int, Hour]:
     """Return the hours of a row by their beginning (s). Raises ValueError for a damaged one."""
+    hours = _decode_day(body)
+    return {day + HOUR_S * at: hour for at, hour in enumerate(hours) if hour is not None}
+
+
+def _decode_day(body: bytes) -> list[Hour | None]:
     try:
-        hours = _decode(decompress(body))
+        return _decode(decompress(body))
     except msgspec.DecodeError as error:
         raise ValueError(f"a damaged rollup: {error}") from error
-    return {day + HOUR_S * at: hour for at, hour in enumerate(hours) if hour is not None}
 
 
 def update_day(
@@ -129,11 +134,15 @@ def read_rollups(reader: apsw.Connection, series: int, since: int, until: int) -
     rows: list[Any] = reader.execute(
         by_label("day_rollups", "label, body"), {"series": series, "first": first, "last": last}
     ).fetchall()
-    found: list[tuple[int, Hour]] = []
+    times: list[int] = []
+    numbers: list[Hour] = []
     for day, body in rows:
-        found += [hour for hour in unpack_day(day, body).items() if since <= hour[0] <= until]
-    lowest, highest, mean = (
-        np.array([hour[part] for _, hour in found], np.float64) for part in range(3)
-    )
-    times = np.array([time for time, _ in found], np.int64)
-    return Rollups(times, lowest, highest, mean, np.array([h[3] for _, h in found], np.int64))
+        hours = _decode_day(body)
+        times += [day + HOUR_S * at for at, hour in enumerate(hours) if hour is not None]
+        numbers += [hour for hour in hours if hour is not None]
+    seconds = np.array(times, np.int64)
+    # One pass over all numbers: a year's arrays column by column took twice as long.
+    table = np.fromiter(itertools.chain.from_iterable(numbers), np.float64, 4 * len(numbers))
+    inside = (seconds >= since) & (seconds <= until)
+    lowest, highest, mean, count = table.reshape(-1, 4)[inside].T
+    return Rollups(seconds[inside], lowest, highest, mean, count.astype(np.int64))

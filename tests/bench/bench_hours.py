@@ -17,6 +17,9 @@ write can be told apart. They are the work of a whole day, so a datapoint's shar
 hours of them: `written, a whole day's share` counts it so. Bytes written are the kernel's account
 of the process, those of detector state are what was saved, twice: for the log and for the file.
 
+With --kill the fleet goes on until nearly an hour is to be analysed anew, and the daemon is killed
+and started again: how soon it accepts POSTs, has caught up, and what lag it shows meanwhile.
+
 Exits 1 if a POST fails, a job fails, or what is stored is not what was acknowledged.
 """
 
@@ -26,25 +29,20 @@ import os
 import sqlite3
 import sys
 import tempfile
-import threading
 import time
 import zlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench_start import FirstAnswer
 from clocked import Clock
 from fleet import (
     Fleet,
-    Sender,
     complaints,
     failed_jobs,
-    feed_is_full,
     figures,
     resident_mb,
     spread_ms,
@@ -53,6 +51,7 @@ from fleet import (
 )
 from past import fill_past
 from running import Daemon
+from simulated import RESTING_SPEED, LagWatch, Run
 
 HOUR_S, DAY_S = 3_600, 86_400
 RAW_DAYS = 7
@@ -60,9 +59,7 @@ MINUTES = 180
 BEFORE_MIDNIGHT_S = 40 * 60
 CLOSED_AFTER_S = 2 * HOUR_S + 300  # a day is closed this long after its end
 PRUNED_AFTER_S = 70 * 60  # after midnight, at the latest: it is looked at once an hour
-SENDERS = 8
-RESTING_SPEED = 60  # times real time: some jobs come once an hour
-PATIENCE_S = 3_600
+KILLED_AT = 62  # minutes after an hour began whose state is then about to be saved
 
 
 @contextlib.contextmanager
@@ -74,96 +71,6 @@ def opened(path: Path):  # noqa: ANN201  # a context manager
 
 def uncompressed(body: bytes, size: int) -> bytes:
     return body if len(body) == size else zlib.decompress(body)
-
-
-@dataclass
-class Run:
-    """The fleet's reports, minute after minute, and how they were answered."""
-
-    daemon: Daemon
-    clock: Clock
-    fleet: Fleet
-    speed: float
-    minute: int  # the first one, since 1970
-    sent: list[int] = field(default_factory=list)  # minutes
-    latencies: list[tuple[int, float]] = field(default_factory=list)  # simulated second, s
-    lags: list[float] = field(default_factory=list)
-
-    def report(self, minutes: int) -> None:
-        """Let the fleet report for some minutes."""
-        blocks, first = len(self.fleet.sizes), self.minute * 60
-        senders = min(SENDERS, blocks)
-        minute_over = threading.Barrier(senders)
-        lock = threading.Lock()
-        began = time.monotonic()
-
-        def send(share: int) -> list[tuple[int, float]]:
-            sender, latencies = Sender(self.daemon.url), []
-            for minute in range(minutes):
-                for block in range(share, blocks, senders):
-                    due = first + 60 * (minute + block / blocks)
-                    body = self.fleet.body(self.daemon.key, block, int(due))
-                    start = self._wait(block, began, due - first)
-                    with lock:
-                        self.clock.set(max(due, self.clock()))
-                    try:
-                        sender.deliver(body)
-                    except BaseException as error:
-                        print(f"minute {minute}, block {block}: {error}", flush=True)
-                        minute_over.abort()
-                        raise
-                    latencies.append((int(due), time.monotonic() - start))
-                minute_over.wait()  # so no metric's reports overtake each other
-            return latencies
-
-        with ThreadPoolExecutor(senders) as pool:
-            for part in [pool.submit(send, share) for share in range(senders)]:
-                self.latencies += part.result()
-        self.sent += range(self.minute, self.minute + minutes)
-        self.minute += minutes
-
-    def _wait(self, block: int, began: float, simulated_s: float) -> float:
-        """Wait until a POST is due; return when that was."""
-        if self.speed:
-            start = began + simulated_s / self.speed
-            time.sleep(max(0.0, start - time.monotonic()))
-            return start
-        while block % 200 == 0 and feed_is_full(self.daemon):
-            time.sleep(0.05)
-        return time.monotonic()
-
-    def rest(self, until: Callable[[], bool], title: str) -> float:
-        """Let the clock go on fast until something is so; return how long that took in s."""
-        began = at = time.monotonic()
-        while not until():
-            time.sleep(0.1)
-            self.clock.set(self.clock() + RESTING_SPEED * (time.monotonic() - at))
-            at = time.monotonic()
-            if at - began > PATIENCE_S:
-                raise SystemExit(f"FAILED: {title}: not in {PATIENCE_S} s")
-        self.minute = max(self.minute, int(self.clock()) // 60 + 1)
-        return time.monotonic() - began
-
-
-class LagWatch(threading.Thread):
-    """Notes the lag (simulated s) every second."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        super().__init__(daemon=True)
-        self._daemon = daemon
-        self._ending = threading.Event()
-        self.lags: list[float] = []
-        self.waiting: list[float] = []
-
-    def run(self) -> None:
-        while not self._ending.wait(1.0):
-            seen = figures(self._daemon)
-            self.lags.append(seen["fluxd_analysis_lag_seconds"])
-            self.waiting.append(seen["fluxd_feed_waiting_datapoints"])
-
-    def end(self) -> None:
-        self._ending.set()
-        self.join()
 
 
 class Bench:
@@ -193,6 +100,7 @@ class Bench:
             str(Path(__file__).with_name("clocked.py")),
             str(place / "clock"),
         )
+        self._program = program
         self.daemon = Daemon(place / "data", program=program)
         self.daemon.key = first.key
         self.run = Run(self.daemon, clock, self.fleet, options.speed, minute=self.lead_begin // 60)
@@ -248,7 +156,39 @@ class Bench:
         self._tell(took_s, rest_s, cpu_s, lag)
         self._tell_written(written, 2 * round(self.run.clock.state_bytes - states), apart)
         self._tell_latencies()
+        if self.options.kill:
+            seen = self._kill()
         return self._right(seen)
+
+    def _kill(self) -> dict[str, float]:
+        """Kill the daemon and start it again; return its figures when all is analysed."""
+        self.run.report(KILLED_AT - self.run.minute % 60)
+        url, key = self.daemon.url, self.daemon.key
+        self.daemon.kill()
+        first = FirstAnswer(url, key, self.run.clock())
+        began = time.monotonic()
+        first.start()
+        listen = url.removeprefix("http://")
+        self.daemon = Daemon(self.daemon.data, "--listen", listen, program=self._program)
+        self.daemon.key, self.run.daemon = key, self.daemon
+        known = figures(self.daemon)["fluxd_datapoints_analysed_total"]
+        lags = []
+        while not self.analysed():
+            lags.append(figures(self.daemon)["fluxd_analysis_lag_seconds"])
+            time.sleep(0.1)
+        took_s = time.monotonic() - began
+        first.join()
+        if first.at is None:
+            raise SystemExit("FAILED: no 204 after the kill")
+        anew = len(self.run.sent) * self.metrics - known
+        table(
+            {
+                "after kill -9: first 204": f"{first.at - began:.2f} s",
+                "all analysed": f"{took_s:.1f} s, {anew:,.0f} datapoints anew",
+                "lag shown, at most": f"{max(lags, default=0):,.0f} s",
+            }
+        )
+        return figures(self.daemon)
 
     def _three_hours(self) -> dict[str, int]:
         """Send the reports; return what was written while they paused, by the reason."""
@@ -312,7 +252,7 @@ class Bench:
 
     def _right(self, seen: dict[str, float]) -> bool:
         """Compare what is stored with what was acknowledged; return whether all is well."""
-        live = (self.options.lead + MINUTES) * self.metrics
+        live = len(self.run.sent) * self.metrics + self.options.kill
         with opened(self.path) as store:
             (blocks,) = store.execute("SELECT sum(count) FROM blocks").fetchone()
             (recent,) = store.execute("SELECT count(*) FROM recent").fetchone()
@@ -344,6 +284,7 @@ def main() -> int:
     parser.add_argument("--lead", type=int, default=100, help="minutes of reports before")
     parser.add_argument("--speed", type=float, default=20, help="times real time; 0: what it can")
     parser.add_argument("--apart", action="store_true", help="no reports while a day is merged")
+    parser.add_argument("--kill", action="store_true", help="kill -9 in the end, and start again")
     parser.add_argument("--folder", type=Path, default=None, help="on the disk to measure")
     parser.add_argument("--quick", action="store_true", help="1,000 metrics")
     options = parser.parse_args()

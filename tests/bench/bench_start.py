@@ -39,10 +39,9 @@ POLL_S = 0.005
 class FirstAnswer(threading.Thread):
     """Posts one datapoint until it is answered with 204, and notes when that was."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, now: float) -> None:
         super().__init__(daemon=True)
         self._sender = Sender(url, timeout_s=PATIENCE_S)
-        now = time.time()
         # A metric of its own: a second datapoint of the same second would be an overwrite.
         element = {"metric": f"start.check-{now:.3f}", "timestamp": int(now), "value": 1}
         self._body = json.dumps({"key": key, "metrics": [element]}).encode()
@@ -81,7 +80,7 @@ class Subject:
 
     def start(self, title: str) -> None:
         """Start a daemon and print how long it took."""
-        first = FirstAnswer(self.url, self.key)
+        first = FirstAnswer(self.url, self.key, time.time())
         began = time.monotonic()
         first.start()
         self.daemon = Daemon(self.daemon.data, "--listen", self.url.removeprefix("http://"))

@@ -63,7 +63,7 @@ def main() -> None:
     saving.write_state = counted
     with DataLock(data) as lock:
         store = open_store(data / FILE_NAME, create=True)
-        config = load_config(None, os.environ, listen="127.0.0.1:0")
+        config = load_config(None, os.environ, listen=sys.argv[-1])
         try:
             daemon.Daemon(store, lock, config, os.environ, clock=clock).run(data)
         finally:

@@ -54,7 +54,7 @@ def _rows(metrics: int, labels: list[int], length: int) -> Iterator[tuple[object
                 INTERVAL_S,
                 body.count,
                 body.size,
-                label + length,
+                label + length - 1,
                 body.body,
             )
 

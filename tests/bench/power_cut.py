@@ -46,6 +46,7 @@ def main() -> int:
         f" ({phases['open']} cut while opening, {phases['writing']} while writing,"
         f" {phases['idle']} idle, {phases['closing']}"
         f" while closing), {sum(o.acknowledged for o in outcomes):,} datapoints acknowledged,"
+        f" {sum(o.pruned for o in outcomes):,} old metrics pruned,"
         f" {sum(o.lost for o in outcomes):,} lost, {sum(o.torn for o in outcomes)} requests torn,"
         f" {sum(o.invented for o in outcomes)} invented, {faulty} faulty rounds,"
         f" {len(outcomes) / took_s:.0f} rounds/s"

@@ -47,6 +47,19 @@ def test_there_and_back(data: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert marks(data / FILE_NAME) == ["here", "here"]
 
 
+def test_imported_datapoints_count_before_they_are_learnt(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = tmp_path / "history.csv"
+    history.write_text("".join(f"{1_700_000_000 + 60 * n},{n}\n" for n in range(500)))
+    assert main(["import", "a.metric", str(history), "--data", str(data)]) == 0
+    assert main(["import", "gone", str(history), "--data", str(data)]) == 0
+    assert main(["metric", "delete", "gone", "--data", str(data)]) == 0
+    capsys.readouterr()
+    assert main(["backup", str(tmp_path / "copy.db"), "--data", str(data)]) == 0
+    assert " has 1 metric, 500 datapoints (schema " in capsys.readouterr().out
+
+
 def test_a_store_that_no_backup_made_can_be_restored_too(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,16 +3,21 @@
 Every value is used once, so a stored value tells which request wrote it. Each thread has metrics of
 its own, on which the outcome is known exactly: what was acknowledged is there, and of the request
 that was under way all or nothing. On the shared metrics the last writer isn't known, only that it's
-some thread's last.
+some thread's last. Metrics that were imported long ago may be pruned meanwhile, block by block, and
+then have the rollups of all that was imported.
 """
 
 import contextlib
+import functools
 import itertools
 import random
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import apsw
+import numpy as np
 from store.disk import Disk
 from store.posting import AGENT, NOW, Stored, batch_of, memory_folder, new_key
 
@@ -22,12 +27,17 @@ from fluxd.jobs.sealing import Sealer
 from fluxd.store import Store, open_store
 from fluxd.store.connection import FILE_NAME
 from fluxd.store.handover import Task
+from fluxd.store.rebuilds import History
 
 THREADS = 3
 
 # The sealer's clock is so far ahead of the senders': their hours are closed, or their days, too.
 AHEAD_S = (0, 2 * HOUR_S, 2 * DAY_S, 9 * DAY_S)
-KEPT = Retention(raw_s=365 * DAY_S)
+KEPT = Retention(raw_s=10 * DAY_S)
+
+# Of datapoints so old nothing need be left: a day each of a metric of its own.
+OLD = NOW // DAY_S * DAY_S - 20 * DAY_S
+OLD_ROWS = 48
 
 Pair = tuple[str, int]
 
@@ -41,6 +51,7 @@ class Outcome:
     phase: str = "open"  # what went on when the power was cut
     acknowledged: int = 0
     sealed: int = 0  # datapoints, and blocks merged
+    pruned: int = 0  # metrics of old datapoints that are gone
     lost: int = 0
     torn: int = 0
     invented: int = 0
@@ -57,10 +68,11 @@ class Sender:
 
 @dataclass
 class Found:
-    """A store after a cut."""
+    """A store after a cut; `rolled_up` is how many datapoints a metric's rollups count."""
 
     files: dict[str, bytes]
     rows: Stored
+    rolled_up: dict[str, int] = field(default_factory=dict)
 
 
 def play(
@@ -72,6 +84,7 @@ def play(
     """
     outcome = Outcome()
     senders = [Sender() for _ in range(THREADS)]
+    importer = Sender()
     with memory_folder() as folder, Disk(folder, rng, before.files) as disk:
         if rng.random() < 0.15:
             disk.cut_at = rng.randint(1, 90)
@@ -79,13 +92,34 @@ def play(
         with contextlib.suppress(StoreError, UnavailableError, apsw.IOError):
             store = open_store(folder / FILE_NAME, create=True, vfs=disk.name)
             try:
-                _work(rng, store, disk, senders, outcome, synchronous)
+                _import(rng, store, importer, synchronous)
+                _work(rng, store, disk, senders, outcome)
             finally:
                 _close(store)
         image = disk.cut()
     found = reopen(image, outcome)
     _judge(before.rows, senders, found.rows, outcome)
+    _judge_old(before, importer, found, outcome)
     return outcome, found
+
+
+def _import(rng: random.Random, store: Store, importer: Sender, synchronous: str | None) -> None:
+    """Store a day of some new metrics as an import soon after it did."""
+    if synchronous is not None:
+        _set_synchronous(store, synchronous)
+    if not len(store.keys):
+        new_key(store, "agent")
+    for _ in range(rng.choice([0, 1, 4])):
+        times = OLD + HOUR_S // 2 * np.arange(OLD_ROWS, dtype=np.int64)
+        values = np.array([float(next(_values)) for _ in times])
+        history = History(f"old.metric{values[0]:.0f}", times, values)
+        rows = {(history.name, t): v for t, v in zip(times.tolist(), values.tolist(), strict=True)}
+        importer.under_way = rows
+        store.writer.run(
+            functools.partial(history.write_some, now=OLD + 2 * DAY_S, more=lambda: True)
+        )
+        importer.acknowledged.append(rows)
+        importer.under_way = None
 
 
 def _work(
@@ -94,12 +128,7 @@ def _work(
     disk: Disk,
     senders: list[Sender],
     outcome: Outcome,
-    synchronous: str | None,
 ) -> None:
-    if synchronous is not None:
-        _set_synchronous(store, synchronous)
-    if not len(store.keys):
-        new_key(store, "agent")
     outcome.phase = "idle"
     if disk.cut_at is None and rng.random() < 0.9:
         disk.cut_at = disk.operations + rng.randint(1, rng.choice([120, 400]))
@@ -187,12 +216,13 @@ def reopen(image: dict[str, bytes], outcome: Outcome) -> Found:
             return Found({}, {})
         try:
             rows = _read(store, outcome)
+            rolled_up = _rolled_up(store)
         except (apsw.Error, UnavailableError, UnicodeDecodeError) as error:
             outcome.faults.append(f"unreadable: {error}")
             return Found({}, {})
         finally:
             _close(store)
-        return Found({path.name: path.read_bytes()}, rows)
+        return Found({path.name: path.read_bytes()}, rows, rolled_up)
 
 
 def _read(store: Store, outcome: Outcome) -> Stored:
@@ -214,6 +244,29 @@ def _read(store: Store, outcome: Outcome) -> Stored:
     if vacuum != 2:
         outcome.faults.append(f"auto_vacuum is {vacuum}")
     return {(metric, timestamp): value for metric, timestamp, value in rows}
+
+
+def _rolled_up(store: Store) -> dict[str, int]:
+    with store.read() as reader:
+        counts: Any = reader.execute("SELECT metric, sum(count) FROM rollups GROUP BY metric")
+        return dict(counts.fetchall())
+
+
+def _judge_old(before: Found, importer: Sender, found: Found, outcome: Outcome) -> None:
+    """Say what is wrong with the metrics that may be pruned, but for one that was under way."""
+    surely = _after([_of("old.", before.rows), *importer.acknowledged])
+    perhaps = surely | (importer.under_way or {})
+    actual = _of("old.", found.rows)
+    wrong: list[object] = [pair for pair in actual if perhaps.get(pair) != actual[pair]]
+    left = Counter(metric for metric, _ in actual)
+    pruned = {name for name in before.rolled_up if name.startswith("old.")}
+    for name in pruned | {name for name, _ in surely}:
+        if left[name] != OLD_ROWS and (left[name], found.rolled_up.get(name)) != (0, OLD_ROWS):
+            wrong.append((name, left[name], found.rolled_up.get(name)))
+        outcome.pruned += not left[name]
+    if wrong:
+        outcome.lost += len(wrong)
+        outcome.faults.append(f"old metrics: lost or invented {wrong[:3]}")
 
 
 def _judge(before: Stored, senders: list[Sender], found: Stored, outcome: Outcome) -> None:

@@ -84,7 +84,7 @@ def test_a_key_knows_the_metrics_that_it_can_name(
         assert catalog.is_live(series) == (name in naive.live) != catalog.is_retired(series)
     assert sorted(catalog.retired_ids()) == sorted(naive.retired.values())
     assert not any(map(catalog.is_live, naive.deleted))
-    assert (catalog.next_id, catalog.free_ids(1)) == (naive.top + 1, [naive.next_id()])
+    assert (catalog.next_id, catalog.free_id()) == (naive.top + 1, naive.next_id())
 
 
 def change(catalog: Catalog, naive: Naive, what: str, pick: int) -> None:
@@ -164,7 +164,7 @@ def facts(catalog: Catalog) -> tuple[object, ...]:
         sorted(catalog.retired_ids()),
         [catalog.owned(key) for key in range(4)],
         catalog.next_id,
-        catalog.free_ids(3),
+        [catalog.free_id(ahead) for ahead in range(3)],
         len(catalog),
     )
 

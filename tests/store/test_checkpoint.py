@@ -45,7 +45,7 @@ def test_the_log_begins_anew_while_commits_go_on(
     assert len(stored(store)) == store.writer.datapoints
 
 
-def test_the_log_is_moved_once_a_minute_or_when_it_has_grown(
+def test_the_log_is_moved_after_some_minutes_or_when_it_has_grown(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def waiting() -> int:

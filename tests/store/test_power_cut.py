@@ -35,6 +35,7 @@ def test_what_was_acknowledged_survives_a_power_cut() -> None:
     assert [outcome.faults for outcome in outcomes if outcome.faults] == []
     assert sum(outcome.acknowledged for outcome in outcomes) > 1000
     assert sum(outcome.sealed for outcome in outcomes) > 100
+    assert sum(outcome.pruned for outcome in outcomes) > 0
 
 
 @pytest.mark.parametrize("length", [1, 15, 30, 60, 100, 512, 4096])

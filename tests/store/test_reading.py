@@ -1,4 +1,6 @@
+import functools
 import itertools
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,16 @@ from fluxd.store import Store
 from fluxd.store.anomalies import get_anomaly, get_evidence, page_anomalies, write_anomalies
 from fluxd.store.datapoints import new_places, read_commits, read_datapoints
 from fluxd.store.metrics import page_metrics
-from fluxd.store.places import MAX_SERIES, RECENT_TABLES, SERIES_BITS, SERIES_MASK, place_of
+from fluxd.store.places import (
+    HOUR_S,
+    LATE_TABLE,
+    MAX_SERIES,
+    RECENT_TABLES,
+    SERIES_BITS,
+    SERIES_MASK,
+    place_of,
+    table_of,
+)
 
 rows = st.tuples(
     st.sampled_from("abc"),
@@ -48,6 +59,47 @@ def test_a_metric_is_read_as_from_a_dictionary(
             everything = reader.execute("SELECT * FROM datapoints").fetchall()
             recent = reader.execute("SELECT * FROM datapoints_recent").fetchall()
     assert sorted(everything) == sorted(recent) == sorted((*pair, v) for pair, v in naive.items())
+
+
+HOUR = NOW // HOUR_S
+seconds = st.builds(
+    lambda hour, second: (HOUR + hour) * HOUR_S + second,
+    st.integers(0, 9),  # a table may hold more than one hour where sealing is behind
+    st.sampled_from([0, 1, 59, 60, 61, 3_539, 3_540, 3_599]) | st.integers(0, 3_599),
+)
+places = st.builds(place_of, seconds, st.integers(1, 3))
+
+
+def fill_tables(on_time: dict[int, float], late: dict[int, float], connection: Any) -> None:
+    for place, value in on_time.items():
+        table = table_of((place >> SERIES_BITS) // HOUR_S)
+        connection.execute(f"INSERT INTO {table} VALUES (?, ?, 1, 0)", (place, value))
+    for row in late.items():
+        connection.execute(f"INSERT INTO {LATE_TABLE} VALUES (?, ?, 1, 0)", row)
+
+
+@given(
+    st.dictionaries(places, st.floats(allow_nan=False), max_size=40),
+    st.dictionaries(places, st.floats(allow_nan=False), max_size=10),
+    st.tuples(seconds, seconds).map(sorted),
+    st.integers(1, 12),
+)
+@settings(max_examples=100, deadline=None)
+def test_hours_are_read_as_from_a_dictionary(
+    on_time: dict[int, float], late: dict[int, float], ends: list[int], limit: int
+) -> None:
+    with fresh_store() as store:
+        store.writer.run(functools.partial(fill_tables, on_time, late))
+        for series in (1, 2):
+            expected = [
+                (place >> SERIES_BITS, value)
+                for place, value in sorted((on_time | late).items())
+                if place & SERIES_MASK == series and ends[0] <= place >> SERIES_BITS <= ends[1]
+            ]
+            for most in (limit, 100):
+                with store.read() as reader:
+                    found = read_datapoints(reader, series, ends[0], ends[1], most)
+                assert list(zip(*found, strict=True)) == expected[:most]
 
 
 @given(posts, st.integers(0, 9), st.integers(0, 9), st.integers(1, 12))
