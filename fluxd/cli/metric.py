@@ -5,17 +5,16 @@ import time
 from typing import Any
 
 from fluxd.cli.options import add_command
+from fluxd.core.states import STATES
 from fluxd.daemon.offline import open_offline
 from fluxd.store.metrics import ListedMetric, list_metrics
 from fluxd.store.series import delete_series, mute_series
-
-STATES = ("learning", "analysed", "retired")
 
 # Metrics that are read in one transaction: an open one keeps the store's log from ending.
 PAGE = 10_000
 
 # The name last: it is the only column of any width.
-_ROW = "{:<8}  {:>8}  {:>12}  {:<16}  {:<16}  {:<5}  {}"
+_ROW = "{:<9}  {:>8}  {:>12}  {:<16}  {:<16}  {:<5}  {}"
 _HEADINGS = ("STATE", "INTERVAL", "DATAPOINTS", "FIRST", "LAST", "MUTED", "NAME")
 
 

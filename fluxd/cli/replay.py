@@ -1,96 +1,194 @@
-"""`fluxd replay`: the shipped detector over a CSV, exactly as the daemon would run it."""
+"""`fluxd replay`: the shipped detector over a CSV or a stored metric, as the daemon would run it.
+
+With another setting it shows what that would change, before anything is changed.
+"""
 
 import argparse
+import dataclasses
+import functools
+import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fluxd.cli.options import add_command
-from fluxd.core.anomalies import Anomaly, Stretches
-from fluxd.core.detect import THRESHOLD, WARMUP, Bank, Verdicts
-from fluxd.core.errors import FluxdError
-from fluxd.ingest.series_csv import SeriesFile, read_series
+from fluxd.cli.progress import progress_bar
+from fluxd.cli.replay_source import Series, read_source
+from fluxd.core.anomalies import Anomaly
+from fluxd.core.detect import WARMUP
+from fluxd.core.errors import ConfigError, FluxdError
+from fluxd.core.probe import probe, sentence
+from fluxd.core.replay import Replay, Settings, difference, replay
+from fluxd.daemon.config import SETTINGS, find_config, load_config
+from fluxd.daemon.detection import read_sensitivity, settings_of
+from fluxd.daemon.offline import store_path
+from fluxd.daemon.timezone import local_time
+
+DAY_S = 86_400
 
 
 def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it is private
     """Add the command."""
-    parser = add_command(commands, "replay", "show what would have been found in a CSV")
+    parser = add_command(
+        commands, "replay", "show what would have been found in a CSV or a stored metric"
+    )
     parser.add_argument(
-        "file", metavar="FILE.csv", help="timestamp,value; Unix seconds or ISO 8601; - for stdin"
+        "source",
+        nargs="?",
+        metavar="FILE.csv|METRIC",
+        help="timestamp,value in Unix seconds or ISO 8601, - for stdin; where there is no such "
+        "file, the stored metric of that name",
+    )
+    parser.add_argument(
+        "--metric", metavar="NAME", help="a stored metric, whatever files there are"
     )
     parser.add_argument(
         "--scores",
         action="store_true",
         help="print timestamp,value,score,expected,lower,upper,anomalous for each datapoint",
     )
+    parser.add_argument(
+        "--sensitivity",
+        metavar="HOW",
+        help="low, normal, high, or a score from 0 to 1: show what that would change",
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="N",
+        help="anomalies a week before a further one is minor: show what that would change",
+    )
+    parser.add_argument(
+        "--timezone", metavar="NAME", help="such as Europe/Berlin: show what that would change"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the anomalies, or with `--scores` a row for each datapoint."""
-    series = _read(arguments.file)
-    for line, reason in series.faults:
-        print(f"line {line} left out: {reason}", file=sys.stderr)
-    if series.skipped > len(series.faults):
-        print(f"{series.skipped} lines left out in all", file=sys.stderr)
-    if not series.timestamps:
-        raise FluxdError(f"{arguments.file} has no datapoints: rows must be timestamp,value")
-    verdicts, found = replay(series)
+    """Print the anomalies and what another setting would change, or with `--scores` every row."""
+    today = _today(arguments)
+    then = _then(arguments, today)
+    with progress_bar() as bar:
+        series = read_source(arguments.source, arguments.metric, arguments.data, bar)
+    for fault in series.faults:
+        print(fault, file=sys.stderr)
+    if not series.timestamps.size:
+        raise FluxdError(f"{series.name} has no datapoints: rows must be timestamp,value")
+    several = [then] if arguments.scores or then is today else [today, then]
+    with progress_bar() as bar:
+        replays = replay(
+            series.timestamps, series.values, several, functools.partial(bar, "replaying")
+        )
     if arguments.scores:
-        _print_scores(series, verdicts)
+        _print_scores(series, replays[-1])
+    elif len(replays) == 1:
+        _print_anomalies(replays[0].found)
+        _print_summary(series, replays[0])
     else:
-        _print_anomalies(found, series, verdicts)
+        _print_difference(arguments, *replays)
+        _print_summary(series, replays[-1])
     return 0
 
 
-def replay(series: SeriesFile) -> tuple[Verdicts, list[Anomaly]]:
-    """Run the detector over a series and return its verdicts and the anomalies' final forms."""
-    timestamps = np.array(series.timestamps, np.int64)
-    values = np.array(series.values, np.float64)
-    slots = np.zeros(len(timestamps), np.int64)
-    bank, stretches = Bank(), Stretches()
-    bank.grow(1)
-    verdicts = bank.advance(slots, timestamps, values)
-    history = np.zeros(len(slots), np.bool_)
-    changes = stretches.follow(bank, slots, timestamps, values, history, verdicts)
-    return verdicts, list({change.started: change for change in changes}.values())
+# ---- settings
 
 
-def _read(file: str) -> SeriesFile:
-    if file == "-":
-        return read_series(sys.stdin)
+def _today(arguments: argparse.Namespace) -> Settings:
+    """Return the settings that a daemon with this configuration has."""
+    data = store_path(arguments.data).parent
+    return settings_of(load_config(find_config(arguments.config, data), os.environ))
+
+
+def _then(arguments: argparse.Namespace, today: Settings) -> Settings:
+    """Return today's settings with those changes that the options ask for, if any."""
+    changes: dict[str, Any] = {}
+    if arguments.sensitivity is not None:
+        changes["threshold"] = read_sensitivity(arguments.sensitivity)
+    if arguments.budget is not None:
+        changes["budget"] = _checked("budget", arguments.budget)
+    if arguments.timezone is not None:
+        changes["local"] = local_time(str(_checked("timezone", arguments.timezone)))
+    return dataclasses.replace(today, **changes) if changes else today
+
+
+def _checked(option: str, given: str) -> object:
+    """Return what the setting of that name would be. Raises ConfigError."""
+    kind = SETTINGS[f"detection.{option}"].kind
     try:
-        with Path(file).open(newline="", encoding="utf-8-sig") as lines:
-            return read_series(lines)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FluxdError(f"{file} can't be read: {error}") from error
+        return kind.read_text(given)
+    except ValueError:
+        raise ConfigError(f"--{option} is {given!r}; it must be {kind.wants}") from None
 
 
-def _print_anomalies(found: list[Anomaly], series: SeriesFile, verdicts: Verdicts) -> None:
+def _named(arguments: argparse.Namespace) -> str:
+    """Return the options as words: `sensitivity high, budget 5`."""
+    names = ("sensitivity", "budget", "timezone")
+    given = [(name, getattr(arguments, name)) for name in names]
+    return ", ".join(f"{name} {value}" for name, value in given if value is not None)
+
+
+# ---- printing
+
+
+def _print_anomalies(found: Sequence[Anomaly]) -> None:
     for anomaly in found:
         ended = _clock(anomaly.ended) if anomaly.ended is not None else "the end"
-        print(f"{_clock(anomaly.started)} to {ended}  {anomaly.kind}, score {anomaly.score:.2f}")
+        minor = ", minor" if anomaly.severity == "low" else ""
+        print(
+            f"{_clock(anomaly.started)} to {ended}  {anomaly.kind}, "
+            f"score {anomaly.score:.2f}{minor}"
+        )
         print(f"    {anomaly.explanation}")
-    late = len(series.timestamps) - int(verdicts.analysed.sum())
+
+
+def _print_difference(arguments: argparse.Namespace, today: Replay, then: Replay) -> None:
+    change = difference(today.found, then.found)
+    named = _named(arguments)
+    for anomalies, what in (
+        (change.new, "new"),
+        (change.lost, "lost"),
+        (change.lowered, "minor then"),
+        (change.raised, "not minor any more"),
+    ):
+        if anomalies:
+            print(f"With {named} {what}:")
+            _print_anomalies(anomalies)
+    told = [(change.new, "new"), (change.lost, "lost")]
+    told += [(change.lowered, "become minor"), (change.raised, "are minor no more")]
+    counts = [f"{len(anomalies)} {what}" for anomalies, what in told if anomalies]
+    print(f"today: {_counted(today)}; with {named}: {_counted(then)}")
+    print(", ".join(counts) if counts else "no difference on this series")
+
+
+def _counted(one: Replay) -> str:
+    """Return how many anomalies, and how many of them are minor."""
+    count = len(one.found)
+    minor = f", {one.minor} of them minor" if one.minor else ""
+    return f"{count} anomal{'y' if count == 1 else 'ies'}{minor}"
+
+
+def _print_summary(series: Series, one: Replay) -> None:
+    count, threshold = series.timestamps.size, one.settings.threshold
+    late = count - int(one.verdicts.analysed.sum())
     if late:
         print(f"{late} datapoints were not analysed: not newer than those before them")
-    days = (max(series.timestamps) - min(series.timestamps)) / 86_400
+    days = float(series.timestamps.max() - series.timestamps.min()) / DAY_S
     print(
-        f"{len(found)} anomal{'y' if len(found) == 1 else 'ies'} in {len(series.timestamps):,} "
-        f"datapoints over {days:.1f} days"
-        + (f" (score {THRESHOLD} or more)" if found else "")
-        + ("" if len(series.timestamps) >= WARMUP else f"; analysis starts after {WARMUP}")
+        f"{_counted(one)} in {count:,} datapoints over {days:.1f} days"
+        + (f" (score {threshold:g} or more)" if one.found else "")
+        + ("" if count >= WARMUP else f"; analysis starts after {WARMUP}")
     )
+    found = probe(one.bank.dump(0, 1), threshold=threshold, local=one.settings.local)
+    if found is not None:
+        print(f"on this metric now: {sentence(found)}")
 
 
-def _print_scores(series: SeriesFile, verdicts: Verdicts) -> None:
+def _print_scores(series: Series, one: Replay) -> None:
     print("timestamp,value,score,expected,lower,upper,anomalous")
+    verdicts = one.verdicts
     for row in zip(
-        series.timestamps,
-        series.values,
+        series.timestamps.tolist(),
+        series.values.tolist(),
         verdicts.score.tolist(),
         verdicts.expected.tolist(),
         verdicts.lower.tolist(),
@@ -98,7 +196,7 @@ def _print_scores(series: SeriesFile, verdicts: Verdicts) -> None:
         strict=True,
     ):
         shown = ["" if number != number else repr(number) for number in row[2:]]  # noqa: PLR0124
-        print(f"{row[0]},{row[1]!r},{','.join(shown)},{int(row[2] >= THRESHOLD)}")
+        print(f"{row[0]},{row[1]!r},{','.join(shown)},{int(row[2] >= one.settings.threshold)}")
 
 
 def _clock(timestamp: int) -> str:

@@ -3,6 +3,8 @@
     FluxdError                  message: a sentence for a person, with the fix where there is one
     ├── BadRequestError         the sender must change the request
     ├── UnauthorisedError       no key, an unknown one, or one of the wrong scope
+    ├── ForbiddenError          not under this name, or not from another site's page
+    ├── TooManyAttemptsError    sign-ins that failed; trying again later can help
     ├── NotFoundError           there is no such thing
     ├── PayloadTooLargeError    the body is over a limit; sending it again can't help
     ├── UnavailableError        the store can't take it now; sending it again can help
@@ -49,6 +51,18 @@ class BadRequestError(FluxdError):
 
 class UnauthorisedError(FluxdError):
     """No key, an unknown or revoked one, or one that may not do this."""
+
+
+class ForbiddenError(FluxdError):
+    """A browser's request that may have been sent without its user's knowledge."""
+
+
+class TooManyAttemptsError(FluxdError):
+    """More failed attempts to sign in than anybody makes by mistake."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(FluxdError):

@@ -1,69 +1,292 @@
 """The sentence that says why something is an anomaly, with its numbers, as a person would write it.
 
-It is made from the evidence alone, so that it can be told again when all else has been pruned.
+It is made from a `Story` alone, which is kept with the anomaly, so that it can be told again when
+all else has been pruned.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-Evidence: TypeAlias = Mapping[str, Any]
+from fluxd.core.detect import Cause, rows_between
+from fluxd.core.wording import DAY_S, moment, number, ordinal, rough, span, weekday
+
 Day: TypeAlias = tuple[int, float, float]
 """Day number since 1970, lowest, highest."""
 
-DAY_S, HOUR_S = 86_400, 3_600
-LEAST_DIGITS, MOST_DIGITS = 3, 12
-PLAIN_FROM, PLAIN_TO = 1e-4, 1e15  # outside, numbers are written with an exponent
-EXACT_BELOW = 1e6  # whole numbers up to here are written in full
+YEAR_S = 365 * DAY_S
+LONGEST_S = 10 * YEAR_S  # that an expectation is told of
 KEPT_DAYS = 28  # of lowest and highest values that the detector remembers
-LAST_TIME = 253_402_300_799  # the end of the year 9999
+SAME = 1e-6  # relative difference of days' extremes, which are kept in single precision
+NOTHING = 1e-6  # of the metric's range
+FINER = 6  # times that numbers are written finer, before they are told as they are
+LEVEL_GRAIN = 0.5  # of a level shift's size
+OFTEN = 0.5  # share of a stretch's datapoints from which it was off throughout
 
 
-def number(value: float, width: float = math.nan) -> str:
-    """Write a number so that a difference of a hundredth of `width` would still be seen.
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The numbers behind a sentence; times in Unix s, lengths in s, the band at the peak."""
 
-    >>> number(43.0), number(0.3333333), number(1234567.8), number(0.0000012345)
-    ('43', '0.333', '1,230,000', '1.23e-06')
-    >>> number(1234567.8, width=40.0), number(99.98, width=0.5)
-    ('1,234,567.8', '99.98')
+    started: int
+    ended: int | None
+    peak: int
+    value: float
+    expected: float
+    lower: float
+    upper: float
+    anomalous: int  # datapoints
+    interval: float
+    known: int  # datapoints before it
+    known_s: int  # their span
+    lowest: float  # of the days before it
+    highest: float
+    days: Sequence[Day]  # newest first, the peak's own day before it
+    cause: Cause = "value"
+    pattern: Literal["", "day", "week"] = ""  # what is expected rests on
+    offset: int = 0  # local time less UTC
+    rate: bool = False  # the numbers are changes a second, of a metric that counts
+    lasted: float = 0.0  # flat, course, trend: for how long, up to `lasted_at`
+    lasted_at: int = 0
+    usual: float = 0.0  # flat: the longest that was usual, s; course, missing: the value
+    limit: float = 0.0  # trend
+    due: float = 0.0  # trend: s from `lasted_at` to the limit
+    old_level: float | None = None  # of a level shift
+    new_level: float | None = None
+    returned: int | None = None  # when it was back
+    place: int = 1  # among the metric's anomalies of a week
+    forecast_rarity: float = 0.0  # -log10 of the chance of such an error
+    novelty_rarity: float = 0.0  # likewise of such a course of the last datapoints
+
+    @property
+    def width(self) -> float:
+        """How wide the band is: numbers are told as finely as that asks for."""
+        wide = self.upper - self.lower
+        return wide if math.isfinite(wide) else math.nan
+
+    @property
+    def constant(self) -> bool:
+        """Whether the metric had never had another value, as far as is remembered."""
+        size = max(abs(self.lowest), abs(self.highest))
+        return self.highest - self.lowest <= SAME * size
+
+    def at(self, timestamp: int) -> str:
+        """Write a time by the metric's clock."""
+        return moment(timestamp, self.offset)
+
+    @property
+    def grain(self) -> float:
+        """The width by which value and band are written: each number on its side of the other.
+
+        A band that is nothing beside what the metric did in all is told as one number.
+        """
+        width = self.width
+        if math.isfinite(width):
+            width = max(width, NOTHING * (self.highest - self.lowest))
+        for _ in range(FINER):
+            value = _read(number(self.value, width))
+            limits = (self.lower, self.upper)
+            if all((_read(rough(x, width)) < value) == (x < self.value) for x in limits):
+                break
+            width /= 10.0
+        return width
+
+    def measured(self, value: float) -> str:
+        """Write a datapoint's value."""
+        return number(value, self.grain) + self._unit
+
+    def bound(self, limit: float) -> str:
+        """Write a limit of the band."""
+        return rough(limit, self.grain) + self._unit
+
+    @property
+    def _unit(self) -> str:
+        return "/s" if self.rate else ""
+
+
+def _read(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def odds(score: float, interval: float | None) -> str:
+    """Say what a score means.
+
+    >>> odds(0.25, 60.0), odds(0.41, 60.0)
+    ('a datapoint this odd is expected about once in 4 days on this metric', \
+'a datapoint this odd is expected less than once in 10 years on this metric')
     """
-    size = abs(value)
-    if size < EXACT_BELOW and value == int(value):
-        return f"{int(value):,}"
-    digits = LEAST_DIGITS
-    if width > 0.0:
-        digits += max(0, math.ceil(math.log10(max(size / width, 1.0))))
-    digits = min(digits, MOST_DIGITS)
-    if not PLAIN_FROM <= size < PLAIN_TO:
-        return f"{value:.{digits - 1}e}"
-    decimals = digits - 1 - math.floor(math.log10(size))
-    text = f"{round(value, decimals):,.{max(decimals, 0)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    rows = rows_between(score)
+    if not interval:
+        return f"one datapoint in {rough(rows, rows)} is as odd"
+    time_s = rows * interval
+    often = f"about once in {span(time_s)}"
+    if time_s > LONGEST_S:
+        often = f"less than once in {LONGEST_S // YEAR_S} years"
+    return f"a datapoint this odd is expected {often} on this metric"
 
 
-def moment(timestamp: int) -> str:
-    """Write a time in UTC.
+def sentence(kind: str, story: Story, *, minor: bool = False) -> str:
+    """Say what happened and why it is remarkable.
 
-    >>> moment(1793714700)
-    '14:05 UTC on 2026-11-03'
+    >>> print(sentence("drop", Story(
+    ...     started=1793714700, ended=1793716140, peak=1793714700, value=43.0, expected=220.0,
+    ...     lower=180.0, upper=260.0, anomalous=25, interval=60.0, known=30240, known_s=1814400,
+    ...     lowest=40.0, highest=300.0, days=[(20760, 160.0, 290.0), (20740, 40.0, 300.0)],
+    ...     pattern="week")))
+    43 at 14:05 UTC on 2026-11-03, low for 25 minutes; on Tuesdays at this hour it lies between \
+180 and 260. Lowest in 20 days.
     """
-    if not 0 <= timestamp <= LAST_TIME:
-        return f"timestamp {timestamp}"
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%H:%M UTC on %Y-%m-%d")
+    tell = _KINDS.get(story.cause, _value)
+    if kind == "level shift":
+        tell = _shift
+    elif kind == "unusual pattern" and tell is _value:
+        tell = _pattern
+    told = tell(story)
+    if minor:
+        told += f" {ordinal(story.place)} this week on this metric: shown as minor."
+    return told
 
 
-def span(seconds: float) -> str:
-    """Write a length of time in whole days, hours or minutes.
+def _value(story: Story) -> str:
+    what = f"{story.measured(story.value)} at {story.at(story.peak)}{_duration(story)}"
+    if story.constant:
+        return f"{what}: first change after {_always(story)} at {story.measured(_only(story))}."
+    return f"{what}; {usual(story)}.{record(story, up=story.value > story.expected)}"
 
-    >>> span(21.2 * 86400), span(5400), span(86400)
-    ('21 days', '90 minutes', '24 hours')
-    """
-    for unit, name in ((DAY_S, "days"), (HOUR_S, "hours")):
-        if seconds >= 2 * unit:
-            return f"{int(seconds // unit)} {name}"
-    minutes = max(1, int(seconds // 60))
-    return f"{minutes} minute{'s' if minutes > 1 else ''}"
+
+def _shift(story: Story) -> str:
+    old, new = story.old_level, story.new_level
+    if old is None or new is None:
+        return _value(story)
+    was = story.measured(_only(story)) if story.constant else f"about {_level(story, old)}"
+    told = (
+        f"{'Rose' if new > old else 'Fell'} from {was} to about {_level(story, new)} at"
+        f" {story.at(story.started)} and stayed there"
+    )
+    if story.returned is not None:
+        lasted = span(story.returned - story.started)
+        told += f" for {lasted}, until {story.at(story.returned)}"
+    if story.constant:
+        return f"{told}: first change after {_always(story)}."
+    return f"{told}.{record(story, up=new > old)}"
+
+
+def _level(story: Story, level: float) -> str:
+    """Write a level so that the shift's two can be told apart."""
+    old, new = story.old_level, story.new_level
+    size = abs((new or 0.0) - (old or 0.0))
+    return rough(level, LEVEL_GRAIN * size) + ("/s" if story.rate else "")
+
+
+def _pattern(story: Story) -> str:
+    return (
+        f"{story.measured(story.value)} at {story.at(story.peak)} is nothing by itself"
+        f" ({usual(story)}), but the course of the last few datapoints is unlike any in"
+        f" {_memory(story)}."
+    )
+
+
+def _course(story: Story) -> str:
+    began = story.at(int(story.lasted_at - story.lasted))
+    usually = {
+        "week": f"at this hour of a {weekday(story.peak, story.offset)} it is about",
+        "day": "at this time of day it is about",
+        "": "it is usually about",
+    }[story.pattern]
+    wide = max(story.width, abs(story.usual - story.value))
+    return (
+        f"For {span(story.lasted)} about {rough(story.value, wide)}, since {began}, where {usually}"
+        f" {rough(story.usual, wide)}."
+    )
+
+
+def _flat(story: Story) -> str:
+    began = story.at(int(story.lasted_at - story.lasted))
+    before = f"it never stood still longer than {span(story.usual)}"
+    if story.usual < 1.0:
+        before = "it never stood still before"
+    return (
+        f"Exactly {story.measured(story.value)} for {span(story.lasted)}, since {began}; {before}."
+    )
+
+
+def _trend(story: Story) -> str:
+    word = "risen" if story.limit >= story.value else "fallen"
+    reached = story.at(int(story.lasted_at + story.due))
+    return (
+        f"{story.measured(story.value)} at {story.at(story.peak)}: it has {word} steadily for"
+        f" {span(story.lasted)}; at this pace it reaches {number(story.limit)} in about"
+        f" {span(story.due)}, at {reached}."
+    )
+
+
+def _missing(story: Story) -> str:
+    verb = "reach" if story.usual > story.value else "fall to"
+    usually = number(story.usual, story.grain)
+    return (
+        f"Did not {verb} {usually} by {story.at(story.peak)}, as it did around this time on each of"
+        f" the last days: {story.measured(story.value)} now."
+    )
+
+
+_KINDS = {
+    "missing": _missing,
+    "flat": _flat,
+    "course": _course,
+    "trend": _trend,
+    "pattern": _pattern,
+}
+
+
+def _duration(story: Story) -> str:
+    """Say for how long it was off, once that is over and was longer than a moment."""
+    if story.ended is None or story.anomalous < 2:  # noqa: PLR2004  # more than one
+        return ""
+    lasted = story.ended - story.started + story.interval
+    if story.anomalous * story.interval >= OFTEN * lasted:
+        return f", {'high' if story.value > story.expected else 'low'} for {span(lasted)}"
+    return f", the farthest off of {story.anomalous} datapoints within {span(lasted)}"
+
+
+def usual(story: Story) -> str:
+    """Say where the value was expected, and what that rests on."""
+    where = _where(story)
+    if story.pattern == "week":
+        return f"on {weekday(story.peak, story.offset)}s at this hour it {where}"
+    if story.pattern == "day":
+        return f"at this time of day it {where}"
+    where = where.replace("lies between", "between").replace("is ", "")
+    return f"expected {where} after the last datapoints"
+
+
+def _where(story: Story) -> str:
+    """Say the band in words; no negative bound for what was never negative."""
+    if not math.isfinite(story.width):
+        return f"is about {number(story.expected)}"
+    lower, upper = story.bound(story.lower), story.bound(story.upper)
+    if lower == upper:
+        return f"is {lower}"
+    if story.lower < 0.0 <= story.lowest and story.upper > 0.0:
+        return f"is at most {upper}"
+    return f"lies between {lower} and {upper}"
+
+
+def _always(story: Story) -> str:
+    """Say for how long there was no other value."""
+    return _memory(story) if story.known_s >= DAY_S else f"{story.known:,} datapoints"
+
+
+def _memory(story: Story) -> str:
+    """Say how far back the metric's days are known."""
+    if story.known_s >= KEPT_DAYS * DAY_S:
+        return f"more than {KEPT_DAYS - 1} days"
+    return span(story.known_s)
+
+
+def _only(story: Story) -> float:
+    """Return the value that a constant metric had; today's is the exact one."""
+    return story.days[0][1]
 
 
 def extreme_for(value: float, days: Sequence[Day], *, up: bool) -> int | None:
@@ -80,58 +303,12 @@ def extreme_for(value: float, days: Sequence[Day], *, up: bool) -> int | None:
     return None
 
 
-def record(value: float, evidence: Evidence, *, up: bool) -> str:
+def record(story: Story, *, up: bool) -> str:
     """Say for how long no value was as high (low), or nothing where that is no news."""
-    days: Sequence[Day] = evidence["days"]
     word = "Highest" if up else "Lowest"
-    age = extreme_for(value, days, up=up)
+    age = extreme_for(story.value, story.days, up=up)
     if age is not None:
         return f" {word} in {age} days." if age > 1 else ""
-    known_s = evidence["known_s"]
-    if known_s >= KEPT_DAYS * DAY_S:
+    if story.known_s >= KEPT_DAYS * DAY_S:
         return f" {word} in more than {KEPT_DAYS - 1} days."
-    return f" {word} of all {evidence['known']:,} datapoints in {span(known_s)}."
-
-
-def usual(lower: float, upper: float, evidence: Evidence, width: float) -> str:
-    """Say where the value was expected; no negative bound for what was never negative."""
-    if lower <= evidence["lowest"] == evidence["highest"] <= upper:
-        return f"{number(evidence['lowest'], width)}, as always so far"
-    if lower < 0.0 <= evidence["lowest"] and upper > 0.0:
-        return f"at most {number(upper, width)}"
-    return f"between {number(lower, width)} and {number(upper, width)}"
-
-
-def sentence(
-    kind: str,
-    *,
-    peak: int,
-    value: float,
-    band: tuple[float, float, float],
-    evidence: Evidence,
-) -> str:
-    """Say what happened and why it is remarkable.
-
-    `band` is (lower, expected, upper) at the peak. `evidence` needs `lowest`, `highest` and `days`
-    (before the anomaly), `known` (datapoints before it) and `known_s` (their span).
-
-    >>> print(sentence(
-    ...     "drop", peak=1793714700, value=43.0, band=(180.0, 220.0, 260.0),
-    ...     evidence={"lowest": 150.0, "highest": 300.0, "known": 30240, "known_s": 1814400,
-    ...               "days": [(20760, 160.0, 290.0), (20740, 40.0, 300.0)]}))
-    43 at 14:05 UTC on 2026-11-03; expected between 180 and 260. Lowest in 20 days.
-    """
-    lower, expected, upper = band
-    width = upper - lower
-    what = f"{number(value, width)} at {moment(peak)}"
-    if kind == "unusual pattern":
-        return (
-            f"{what} is not remarkable by itself (expected {usual(lower, upper, evidence, width)}),"
-            " but the last few datapoints together are unlike anything this metric did in "
-            f"{span(evidence['known_s'])}."
-        )
-    up = value > expected
-    told = f"{what}; expected {usual(lower, upper, evidence, width)}."
-    if kind == "level shift":
-        told += f" It then stayed {'higher' if up else 'lower'}: a level shift."
-    return told + record(value, evidence, up=up)
+    return f" {word} in {span(story.known_s)}."

@@ -1,5 +1,7 @@
 """Analysis: each committed datapoint once, in the order of commits, and its anomalies stored."""
 
+import functools
+import itertools
 import logging
 from collections import deque
 from collections.abc import Iterator
@@ -8,15 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxd.core.anomalies import Anomaly
-from fluxd.core.detect import VERSION
+from fluxd.core.budget import BUDGET
+from fluxd.core.detect import THRESHOLD, UTC, VERSION, LocalTime
 from fluxd.core.knowledge import Bools, Floats, Ints, Knowledge
 from fluxd.store import Store
 from fluxd.store.anomalies import write_anomalies
 from fluxd.store.datapoints import new_places, read_commits
 from fluxd.store.feed import Commit
+from fluxd.store.metrics import read_summaries
 from fluxd.store.places import SERIES_BITS, SERIES_MASK
+from fluxd.store.rebuilds import relearn_outdated
 from fluxd.store.rows import unpack
 from fluxd.store.states import SLICE, read_states, states_seq
+from fluxd.store.stops import read_arrival_times
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +40,15 @@ Rows = tuple[Ints, Floats, Bools, Ints]  # places, values, history, seqs
 class Analysis:
     """Knowledge of all series, and how far the commits have been taken into it."""
 
-    def __init__(self, store: Store) -> None:
-        self.knowledge = Knowledge()
+    def __init__(
+        self,
+        store: Store,
+        *,
+        threshold: float = THRESHOLD,
+        local: LocalTime = UTC,
+        budget: int = BUDGET,
+    ) -> None:
+        self.knowledge = Knowledge(threshold, local, budget)
         self.analysed_seq = 0
         self.datapoints = 0
         self.dirty: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)  # by slice: changed since saved
@@ -47,19 +60,27 @@ class Analysis:
         self._fetched_seq = 0
         self._slice_seqs = np.zeros(0, np.int64)
         self._redo_upto: int | None = None
+        self._started = False  # what was committed before the start is taken in
         self._behind_since: int | None = None
         self._restore()
 
     # ---- start
 
     def _restore(self) -> None:
+        outdated = self._store.writer.run(
+            functools.partial(relearn_outdated, version=VERSION, seq=self._store.writer.last_seq)
+        )
         with self._store.read() as reader:
             saved = read_states(reader, VERSION)
             floor = states_seq(reader, VERSION)
+            arrivals = read_arrival_times(reader)
         slices = (self._store.catalog.next_id + SLICE - 1) // SLICE
         # A slice that was never saved had no datapoints up to the floor.
         self._slice_seqs = np.full(slices, floor, np.int64)
         self.grow(self._store.catalog.next_id)
+        if outdated:
+            log.info("another version of the detector wrote its state: all metrics are learnt anew")
+            self._await_rebuilds()
         for state in saved:
             try:
                 self.knowledge.load(state.slice * SLICE, state.body)
@@ -70,6 +91,21 @@ class Analysis:
                 continue
             self._slice_seqs[state.slice] = max(state.seq, floor)
         self.analysed_seq = int(self._slice_seqs.min(initial=floor))
+        for index, body in arrivals:
+            try:
+                self.knowledge.arrivals.load(index * SLICE, body)
+            except ValueError as error:
+                log.warning("when datapoints came is not known of slice %d: %s", index, error)
+
+    def _await_rebuilds(self) -> None:
+        """Count what is stored of each metric, which the detector has not learnt."""
+        with self._store.read() as reader:
+            summaries = [
+                one for one in read_summaries(reader) if one.series < len(self.knowledge.bank)
+            ]
+        columns = [(one.series, one.datapoints, one.first, one.last) for one in summaries]
+        if columns:
+            self.knowledge.expect_rebuild(*np.array(columns, np.int64).T)
 
     def grow(self, count: int) -> None:
         """Make room for series with ids below `count`."""
@@ -106,9 +142,26 @@ class Analysis:
         if not commits:
             return self._redo(now)
         self._behind_since = commits[0].time
-        self._pieces.extend(_cut(_arrays_of(commits)))
+        rows = _arrays_of(commits)
+        self._note_arrivals(commits, *rows)
+        self._pieces.extend(_cut(rows))
         self._fetched_seq = commits[-1].seq
         return True
+
+    def _note_arrivals(
+        self, commits: list[Commit], places: Ints, _values: Floats, history: Bools, seqs: Ints
+    ) -> None:
+        """Note when the metrics were heard of, the late and overwritten datapoints included."""
+        times = {commit.seq: commit.time for commit in commits}
+        ends = np.searchsorted(seqs, list(times), side="right")
+        live, slots = ~history, places & SERIES_MASK
+        begin = 0
+        for now, end in itertools.groupby(
+            zip(times.values(), ends, strict=True), lambda one: one[0]
+        ):
+            stop = int(max(at for _, at in end))
+            self.knowledge.arrivals.note(slots[begin:stop][live[begin:stop]], now)
+            begin = stop
 
     def lag_s(self, now: float) -> float:
         """Return how long ago the oldest datapoint not yet analysed was received, 0 if all are."""
@@ -127,6 +180,7 @@ class Analysis:
         if redo is None:
             self._fetched_seq = max(self.analysed_seq, self._redo_upto)
             self._redo_upto = None
+            self._started = True
             self._slice_seqs = np.zeros(0, np.int64)
             return True
         places, values, history, seqs = redo.places, redo.values, redo.history, redo.seqs
@@ -137,6 +191,10 @@ class Analysis:
             fresh = seqs > saved[slices]
             places, seqs = places[fresh], seqs[fresh]
             values, history = values[fresh], history[fresh]
+        live = ~history
+        # Before the start they came about when they say; since then, some time up to now.
+        came = np.full(int(live.sum()), now) if self._started else places[live] >> SERIES_BITS
+        self.knowledge.arrivals.note_unseen(places[live] & SERIES_MASK, came, now)
         self._pieces.extend(_cut((places, values, history, seqs)))
         self._fetched_seq = int(redo.seqs[-1])
         return True
@@ -171,6 +229,11 @@ class Analysis:
         if found:
             fresh = np.array(sorted(found), np.int64)
             self.knowledge.count_late(fresh & SERIES_MASK, fresh >> SERIES_BITS)
+
+    @property
+    def redoing(self) -> bool:
+        """Whether commits are being read from the table: when their datapoints came is unknown."""
+        return self._redo_upto is not None
 
     @property
     def settled(self) -> bool:

@@ -114,9 +114,10 @@ class Rebuilder:
         self._store = store
         self._analysis = analysis
         self._save_slice = save_slice
-        self._bank = Bank()
+        knowledge = analysis.knowledge
+        self._bank = Bank(knowledge.bank.threshold, knowledge.bank.local)
         self._bank.grow(COURSES)
-        self._stretches = Stretches()
+        self._stretches = Stretches(knowledge.stretches.budget)
         self._courses: dict[int, _Course] = {}  # by slot
         self._done = 0
         self.datapoints = 0  # learnt since the start
@@ -276,6 +277,8 @@ class Rebuilder:
                 knowledge.rebuild(
                     course.series, state, added=course.rebuild.added, first=course.first
                 )
+                known = self._stretches.dump(course.slot, course.slot + 1)
+                knowledge.stretches.adopt(course.series, known)
         self._analysis.dirty[index] = True
         try:
             self._save_slice(index, now, functools.partial(self._settle, courses, now))
@@ -306,7 +309,7 @@ class Rebuilder:
     def _write_anomalies(self, courses: list[_Course]) -> None:
         """Store what the shadow has found, before its state is: found again, it is left out."""
         for course in courses:
-            still_open = self._stretches.end(course.slot)
+            still_open = self._stretches.ended(course.slot)
             if still_open is not None:
                 course.found[still_open.started] = still_open
         found = [
@@ -323,5 +326,5 @@ class Rebuilder:
     def _leave(self, course: _Course) -> None:
         """Have room for another; one that is still requested begins anew."""
         self._bank.forget(np.array([course.slot]))
-        self._stretches.end(course.slot)
+        self._stretches.forget(course.slot)
         del self._courses[course.slot]

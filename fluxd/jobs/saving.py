@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxd.core.detect import VERSION, WARMUP
+from fluxd.core.states import STATES
 from fluxd.jobs.analysis import Analysis
 from fluxd.store import Store
 from fluxd.store import bands as stored_bands
 from fluxd.store.connection import Connection
 from fluxd.store.ingestion_tests import write_ingestion_tests
+from fluxd.store.keys import write_seen
 from fluxd.store.metrics import summary_of, write_summaries
 from fluxd.store.places import open_hour
 from fluxd.store.rejections import write_rejections
@@ -25,6 +27,7 @@ from fluxd.store.states import (
     states_seq,
     write_state,
 )
+from fluxd.store.stops import write_arrival_times
 
 # State costs this much of the disk's writing per datapoint; what is not saved is replayed after a
 # crash, an hour at the most.
@@ -127,10 +130,12 @@ class StateSaver:
         packed = pack_state(body)
         taken = analysis.knowledge.bands.take(start, stop)
         rows = stored_bands.pack(taken.bands())
+        arrivals = analysis.knowledge.arrivals.dump(start, stop)
 
         def write(connection: Connection) -> None:
             write_state(connection, state, now=now, packed=packed)
             stored_bands.write_bands(connection, rows, now=now)
+            write_arrival_times(connection, index, arrivals)
             if also is not None:
                 also(connection)
 
@@ -186,15 +191,17 @@ class StateSaver:
 class SummarySaver:
     """Keeps the table behind the view `metrics` up to date, at a bounded cost of writing.
 
-    A metric's first summary, and the one that says that it is analysed now, are written at once;
-    later ones in sweeps, for neighbours share pages and a page is written whole. 100,000 metrics
-    once a minute are renewed every ten minutes, a few hundred within one.
+    A metric's first summary, and those that say that it is analysed now, or stale or no more, are
+    written at once; others in sweeps, for neighbours share pages and a page is written whole.
+    100,000 metrics once a minute are renewed every ten minutes, a few hundred within one.
     """
 
     def __init__(self, store: Store, analysis: Analysis) -> None:
         self._store = store
         self._analysis = analysis
         self._written: Ints = np.zeros(0, np.int64)
+        self._states: npt.NDArray[np.int8] = np.zeros(0, np.int8)  # places in STATES, as written
+        self._were_stale: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._swept_at: int | None = None
         self._swept_count = 0
         self._next = 0
@@ -203,7 +210,9 @@ class SummarySaver:
         """Write some of the summaries of metrics whose count has changed."""
         counts = self._counts()
         news = (counts > 0) & (
-            (self._written == 0) | ((self._written < WARMUP) & (counts >= WARMUP))
+            (self._written == 0)
+            | ((self._written < WARMUP) & (counts >= WARMUP))
+            | (self._were_stale != self._stale())
         )
         self._write(np.flatnonzero(news)[:SUMMARY_BATCH], counts, now)
         if self._swept_at is None or not 0 <= now - self._swept_at < SWEEP_S:
@@ -223,7 +232,21 @@ class SummarySaver:
         missing = len(counts) - len(self._written)
         if missing > 0:
             self._written = np.concatenate([self._written, np.zeros(missing, np.int64)])
+            self._states = np.concatenate([self._states, np.zeros(missing, np.int8)])
+            self._were_stale = np.concatenate([self._were_stale, np.zeros(missing, np.bool_)])
         return counts
+
+    def _stale(self) -> npt.NDArray[np.bool_]:
+        """Return which metrics are silent for too long, as far as that was noticed."""
+        return self._analysis.knowledge.arrivals.stale[: len(self._written)]
+
+    def states(self) -> dict[str, int]:
+        """Return how many metrics are in each state, as the view `metrics` has it."""
+        written, states = self._written, self._states
+        live = self._store.catalog.live_among(np.arange(len(states)))
+        counts = np.bincount(states[live & (written[: len(states)] > 0)], minlength=len(STATES))
+        found = dict(zip(STATES, counts.tolist(), strict=True))
+        return found | {"retired": len(self._store.catalog.retired_ids())}
 
     def _sweep(self, counts: Ints, now: int) -> None:
         """Go on where the last sweep ended, so that busy metrics in front starve no others."""
@@ -248,10 +271,16 @@ class SummarySaver:
         ]
         self._store.writer.run(functools.partial(write_summaries, summaries=summaries))
         self._written[slots] = counts[slots]
+        self._were_stale[slots] = self._stale()[slots]
+        for summary in summaries:
+            self._states[summary.series] = STATES.index(summary.state)
 
 
 def save_ledgers(store: Store, now: int) -> None:
-    """Write the rejection ledger and the ingestion tests, if they have changed."""
+    """Write the rejection ledger, the ingestion tests and keys' last uses, if they have changed."""
+    seen = store.keys.take_seen()
+    if seen:
+        store.writer.run(lambda connection: write_seen(connection, seen))
     rejections = store.rejections.take_changes()
     if rejections is not None:
         try:

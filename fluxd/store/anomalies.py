@@ -8,10 +8,11 @@ from typing import Any
 import apsw
 
 from fluxd.core.anomalies import Anomaly
+from fluxd.core.excerpt import Columns, join_columns
 
 _MEMBERS = (
     "id, metric, started, ended, peak, value, expected, lower, upper, score, direction, kind,"
-    " explanation"
+    " explanation, severity"
 )
 
 
@@ -32,19 +33,21 @@ class StoredAnomaly:
     direction: str
     kind: str
     explanation: str
+    severity: str
 
 
 def write_anomalies(connection: apsw.Connection, anomalies: Iterable[Anomaly]) -> None:
     """Store each anomaly, in place of an earlier form of the same (metric, started)."""
     connection.executemany(
         "INSERT INTO stretches (series, started, ended, peak, value, expected, lower, upper, score,"
-        " direction, kind, explanation, evidence, history)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (series, started) DO UPDATE SET ended = excluded.ended, peak = excluded.peak,"
+        " direction, kind, explanation, evidence, history, severity)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (series, started) WHERE kind NOT IN ('stopped', 'resumed')"
+        " DO UPDATE SET ended = excluded.ended, peak = excluded.peak,"
         " value = excluded.value, expected = excluded.expected, lower = excluded.lower,"
         " upper = excluded.upper, score = excluded.score, direction = excluded.direction,"
         " kind = excluded.kind, explanation = excluded.explanation, evidence = excluded.evidence,"
-        " history = excluded.history",
+        " history = excluded.history, severity = excluded.severity",
         [
             (
                 found.slot,
@@ -59,8 +62,9 @@ def write_anomalies(connection: apsw.Connection, anomalies: Iterable[Anomaly]) -
                 found.direction,
                 found.kind,
                 found.explanation,
-                json.dumps(found.evidence),
+                json.dumps(found.evidence, separators=(",", ":")),
                 int(found.history),
+                found.severity,
             )
             for found in anomalies
         ],
@@ -74,6 +78,7 @@ def page_anomalies(
     since: int | None = None,
     until: int | None = None,
     min_score: float | None = None,
+    severity: str | None = None,
     limit: int = 100,
     cursor: int | None = None,
 ) -> tuple[list[StoredAnomaly], int | None]:
@@ -86,6 +91,7 @@ def page_anomalies(
         "(ended IS NULL OR ended >= ?)": since,
         "started <= ?": until,
         "score >= ?": min_score,
+        "severity = ?": severity,
         "id < ?": cursor,
     }
     used = {text: value for text, value in conditions.items() if value is not None}
@@ -105,6 +111,49 @@ def get_anomaly(reader: apsw.Connection, anomaly_id: int) -> StoredAnomaly | Non
 
 
 def get_evidence(reader: apsw.Connection, anomaly_id: int) -> dict[str, Any] | None:
-    """Return the numbers behind an anomaly's sentence, or None where there is no such anomaly."""
-    row = reader.execute("SELECT evidence FROM stretches WHERE id = ?", (anomaly_id,)).fetchone()
-    return dict(json.loads(row[0])) if row else None
+    """Return what is kept with an anomaly, or None where there is no such anomaly.
+
+    The numbers behind its sentence, and `datapoints`: columns of one length with what was before
+    it, its own and what followed at once.
+    """
+    row: Any = reader.execute(
+        "SELECT evidence, before FROM stretches WHERE id = ?", (anomaly_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    evidence = dict(json.loads(row[0]))
+    before = json.loads(row[1]) if row[1] else None
+    if before or "datapoints" in evidence:
+        evidence["datapoints"] = join_columns(before or None, evidence.get("datapoints"))
+    return evidence
+
+
+# ---- the datapoints before it
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """An anomaly that has not got the datapoints before it."""
+
+    id: int
+    series: int
+    started: int
+    interval: float | None  # s, None where it is not known
+
+
+def read_bare(reader: apsw.Connection, limit: int) -> list[Bare]:
+    """Return anomalies that lack the datapoints before them, the first found first."""
+    rows: list[Any] = reader.execute(
+        "SELECT id, series, started, json_extract(evidence, '$.interval') FROM stretches"
+        " WHERE before IS NULL ORDER BY id LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [Bare(*row) for row in rows]
+
+
+def write_before(connection: apsw.Connection, found: Iterable[tuple[int, Columns]]) -> None:
+    """Store the datapoints before anomalies, by id, where there are none yet."""
+    connection.executemany(
+        "UPDATE stretches SET before = ?2 WHERE id = ?1 AND before IS NULL",
+        [(one, json.dumps(columns, separators=(",", ":"))) for one, columns in found],
+    )

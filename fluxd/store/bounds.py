@@ -129,6 +129,19 @@ class Bounds:
         """How many new metrics are taken."""
         return max(0, self.max_metrics - len(self._store.catalog))
 
+    @property
+    def left(self) -> int:
+        """How many bytes more the store may take: up to its limit, or what the disk has free."""
+        if self.usage is None:
+            return 0
+        limit = self.max_bytes - self.usage.used if self.max_bytes else self.usage.disk_free
+        return max(0, min(limit, self.usage.disk_free))
+
+    @property
+    def full_in(self) -> int | None:
+        """In how many seconds those are used up, None while that isn't foreseeable."""
+        return self._growth.full_in(self.left)
+
     def refuse_new(self, metrics: int) -> str | None:
         """Why there may not be as many as `metrics`; None where there may."""
         if metrics <= self.max_metrics:

@@ -14,17 +14,21 @@ from fluxd.core.keys import Key, Scope
 from fluxd.core.names import is_prefix
 from fluxd.store.places import MAX_SERIES
 
+# A key that is used every second is written this often.
+SEEN_STEP_S = 300
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A key as it is listed; times in Unix seconds."""
+    """A key as it is listed; times in Unix seconds, `seen` of its last use as far as written."""
 
     key: Key
     created: int
     revoked: int | None
     metrics: int
+    seen: int | None = None
 
 
 class KeyRing:
@@ -36,6 +40,8 @@ class KeyRing:
 
     def __init__(self) -> None:
         self._by_digest: Mapping[bytes, tuple[bytes, Key]] = {}
+        self.seen: dict[int, int] = {}  # by id: when it was last used (Unix s), since the start
+        self._written: dict[int, int] = {}
 
     def load(self, connection: apsw.Connection) -> None:
         """Take the valid keys from the table."""
@@ -54,6 +60,27 @@ class KeyRing:
         if found is None or not hmac.compare_digest(found[0], offered):
             return None
         return found[1]
+
+    def secret_of(self, name: str) -> str | None:
+        """Return the secret of the valid key with this name, for the page that shows it."""
+        for secret, key in self._by_digest.values():
+            if key.name == name:
+                return secret.decode()
+        return None
+
+    def valid(self) -> list[Key]:
+        """Return the keys that are valid, in the order of their creation."""
+        return sorted((key for _, key in self._by_digest.values()), key=lambda key: key.id)
+
+    def take_seen(self) -> dict[int, int]:
+        """Return what is to be written of `seen`: uses SEEN_STEP_S after the last one written."""
+        due = {
+            key: second
+            for key, second in list(self.seen.items())
+            if second - self._written.get(key, 0) >= SEEN_STEP_S
+        }
+        self._written |= due
+        return due
 
     def __len__(self) -> int:
         return len(self._by_digest)
@@ -108,6 +135,13 @@ def list_keys(connection: apsw.Connection) -> list[KeyRecord]:
     """Return every key, the revoked ones too, in the order of their creation."""
     rows = connection.execute(
         "SELECT id, name, prefix, quota, scope, created, revoked,"
-        " (SELECT count(*) FROM series WHERE series.key = keys.id) FROM keys ORDER BY id"
+        " (SELECT count(*) FROM series WHERE series.key = keys.id), seen FROM keys ORDER BY id"
     )
     return [KeyRecord(Key(*row[:5]), *row[5:]) for row in rows]
+
+
+def write_seen(connection: apsw.Connection, seen: Mapping[int, int]) -> None:
+    """Keep when keys were last used (Unix s), by id."""
+    connection.executemany(
+        "UPDATE keys SET seen = ?2 WHERE id = ?1 AND coalesce(seen, 0) < ?2", list(seen.items())
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import apsw
 
-from fluxd.core.knowledge import MetricStatus
+from fluxd.core.states import MetricStatus
 
 _WILDCARDS = frozenset("*?[")
 
@@ -108,6 +108,14 @@ def read_summary(reader: apsw.Connection, series: int) -> Summary | None:
         (series,),
     ).fetchone()
     return Summary(*row) if row else None
+
+
+def read_summaries(reader: apsw.Connection) -> list[Summary]:
+    """Return what the view `metrics` says of each series that it says anything of."""
+    rows: list[Any] = reader.execute(
+        "SELECT series, interval, datapoints, first, last, state FROM summaries"
+    ).fetchall()
+    return [Summary(*row) for row in rows]
 
 
 def write_summaries(connection: apsw.Connection, summaries: Iterable[Summary]) -> None:

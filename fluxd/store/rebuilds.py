@@ -20,6 +20,7 @@ from fluxd.store.blocks import Floats, Ints
 from fluxd.store.history import MAX_VALUES, write_history
 from fluxd.store.places import HOUR_S
 from fluxd.store.series import create_series, find_series
+from fluxd.store.states import finish_round, states_seq
 
 # While an import is under way its series wait for so long to be learnt: once, not after each part.
 # After that an import is taken for one that was cut short.
@@ -29,6 +30,7 @@ PATIENCE_S = 30
 # In place of the second from which a series may be learnt: it is being learnt. Another import
 # writes a second again, and so shows.
 _TAKEN = 0
+_AT_ONCE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,32 @@ def request_rebuild(connection: apsw.Connection, series: int, added: int, *, at:
     )
 
 
+def relearn_outdated(connection: apsw.Connection, *, version: int, seq: int) -> bool:
+    """Have all metrics learnt anew if only other versions of the detector have saved their states.
+
+    Returns whether that is so. `seq` is the last commit's number: what was stored up to it is
+    learnt from the store, what comes later as it comes. Anomalies that were told stay, as over.
+    """
+    if states_seq(connection, version):
+        return False
+    found: Any = connection.execute(
+        "SELECT count(*) FILTER (WHERE version = ?1), count(*) FROM states", (version,)
+    ).fetchone()
+    if found[0] or not found[1]:
+        return False
+    connection.execute(
+        "INSERT OR IGNORE INTO rebuilds (series, requested, added)"
+        " SELECT id, ?, 0 FROM series WHERE deleted IS NULL AND retired IS NULL",
+        (_AT_ONCE,),
+    )
+    connection.execute(
+        "UPDATE stretches SET ended = peak WHERE ended IS NULL"
+        " AND kind NOT IN ('stopped', 'resumed')"
+    )
+    finish_round(connection, seq, version)
+    return True
+
+
 def waiting_rebuilds(
     reader: apsw.Connection, now: int, limit: int, besides: Collection[int] = ()
 ) -> list[Rebuild]:
@@ -168,7 +196,7 @@ def write_rebuilt_anomalies(connection: apsw.Connection, anomalies: Iterable[Ano
         for found in anomalies
         if connection.execute(
             "SELECT 1 FROM stretches WHERE series = ?1 AND started <= ?3"
-            " AND (ended IS NULL OR ended >= ?2)",
+            " AND (ended IS NULL OR ended >= ?2) AND kind NOT IN ('stopped', 'resumed')",
             (found.slot, found.started, found.started if found.ended is None else found.ended),
         ).fetchone()
         is None

@@ -249,7 +249,7 @@ def _next_label(connection: apsw.Connection, table: str, label: int) -> int | No
 
 
 def _purge_others(connection: apsw.Connection, ids: str) -> None:
-    for table in ("stretches", "summaries", "rebuilds"):
+    for table in ("stretches", "summaries", "rebuilds", "silences"):
         connection.execute(
             f"DELETE FROM {table} WHERE series IN (SELECT value FROM json_each(?))", (ids,)
         )

@@ -1,5 +1,6 @@
 """From verdicts to anomalies."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluxd.core.anomalies import Anomaly, Stretches
-from fluxd.core.detect import Bank, Remark
+from fluxd.core.detect import Bank, Remark, Verdicts
 
 Array = npt.NDArray[Any]
 START = 1_700_000_000
 Known = dict[tuple[int, int], Anomaly]
+PARTS = ("analysed", "score", "expected", "lower", "upper")
 
 
 def follow(
@@ -139,7 +141,148 @@ def test_a_value_inside_the_band_is_an_unusual_pattern() -> None:
     )
     (anomaly,) = stretches.follow(bank, slots, times, values, np.zeros(300, np.bool_), verdicts)
     assert anomaly.kind == "unusual pattern"
-    assert "together" in anomaly.explanation
+    assert "the course of the last few datapoints" in anomaly.explanation
+
+
+def remarked(values: Array, remarks: dict[int, Remark], score: float = 0.5) -> list[Anomaly]:
+    """Return what is told where the detector remarks certain rows."""
+    bank, stretches, known = Bank(), Stretches(), {}
+    slots, times, _ = one(values)
+    bank.grow(1)
+    verdicts = bank.advance(slots, times, values)
+    verdicts.remarks = remarks
+    verdicts.score[:] = 0.0
+    verdicts.score[list(remarks)] = score
+    changed = stretches.follow(
+        bank, slots, times, values, np.zeros(len(values), np.bool_), verdicts
+    )
+    known = {a.started: a for a in changed}
+    return list(known.values())
+
+
+def remark(row: int, **facts: Any) -> Remark:
+    days = [(19_675, 95.0, 105.0)]
+    return Remark(1.0, 9.0, 60.0, row, START, days, **facts)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        ("pattern", "unusual pattern", "the course of the last few datapoints"),
+        ("course", "unusual pattern", "For 3 hours about"),
+        ("flat", "flat line", "Exactly"),
+        ("trend", "unusual pattern", "at this pace it reaches 900 in about 5 hours"),
+    ],
+)
+def test_the_cause_decides_on_the_kind(cause: Any, kind: str, words: str) -> None:
+    facts = {"lasted": 10_800.0, "usual": 240.0, "limit": 900.0, "due": 18_000.0}
+    values = noise(400)
+    values[300:360] = 130.0  # a lasting jump is no level shift where something else was told
+    (anomaly,) = remarked(values, {n: remark(n, cause=cause, **facts) for n in range(300, 305)})
+    assert anomaly.kind == kind
+    assert words in anomaly.explanation
+
+
+def test_a_length_of_time_is_told_again_when_it_is_twice_as_long() -> None:
+    def lasting(row: int) -> Remark:
+        return remark(row, cause="flat", lasted=60.0 * (row - 200), usual=60.0)
+
+    stretches, bank = Stretches(), Bank()
+    slots, times, values = one(np.full(400, 5.2))
+    bank.grow(1)
+    verdicts = bank.advance(slots, times, values)
+    verdicts.score[:] = 0.0
+    told = []
+    for i in range(300, 400):
+        part = slice(i, i + 1)
+        row = Verdicts(*(getattr(verdicts, name)[part] for name in PARTS))
+        row.score[:] = 0.5
+        row.remarks = {0: lasting(i)}
+        history = np.zeros(1, np.bool_)
+        told += stretches.follow(bank, slots[part], times[part], values[part], history, row)
+    assert [a.explanation[:30] for a in told] == ["Exactly 5.2 for 100 minutes, s"]
+    row.remarks = {0: lasting(400)}
+    times = times[-1:] + 60
+    (later,) = stretches.follow(bank, slots[:1], times, values[:1], history, row)
+    assert later.explanation.startswith("Exactly 5.2 for 3 hours, since")
+    assert later.started == told[0].started
+
+
+def test_a_level_shift_is_told_once_and_what_is_new_at_the_new_level_is_new() -> None:
+    values = noise(3_000)
+    values[1_200:] += 30.0
+    aftermath = {n: remark(n) for n in (*range(1_200, 1_210), *range(1_300, 2_600, 37))}
+    (shift,) = remarked(values, aftermath)
+    assert shift.kind == "level shift"
+    assert shift.explanation.startswith("Rose from about 100 to about 130 at")
+    assert shift.ended == START + 60 * 1_209
+    values[[1_250, 1_900]] += [12.0, 40.0]
+    shift, first, second = remarked(values, aftermath | {n: remark(n) for n in (1_250, 1_900)})
+    assert shift.ended == START + 60 * 1_209
+    assert (first.kind, first.started) == ("spike", START + 60 * 1_250)
+    assert second.started == START + 60 * 1_900
+    late = 1_229 + 1_440 + 1  # a day after it stood
+    values[[1_250, 1_900]] = 130.0
+    _, again = remarked(values, aftermath | {late: remark(late)})
+    assert again.started == START + 60 * late
+
+
+def test_a_level_shift_that_returns_says_for_how_long_it_was() -> None:
+    values = noise(2_000)
+    values[1_200:1_380] += 30.0
+    (shift,) = remarked(values, {n: remark(n) for n in (*range(1_200, 1_210), 1_380, 1_381)})
+    assert (shift.kind, shift.ended) == ("level shift", START + 60 * 1_379)
+    assert "stayed there for 3 hours, until 21:" in shift.explanation
+
+
+def test_the_budget_makes_further_ones_minor_but_the_strongest() -> None:
+    values = noise(6_000)
+    at = {500: 0.5, 1_000: 0.6, 1_500: 0.7, 2_000: 0.4, 2_500: 0.5, 3_000: 0.55}
+    for row in at:
+        values[row] += 40.0
+    found: Known = {}
+    for limit, minor in ((3, [2_000, 2_500]), (1, [2_000, 2_500, 3_000]), (0, []), (9, [])):
+        bank, stretches = Bank(), Stretches(limit)
+        slots, times, _ = one(values)
+        bank.grow(1)
+        verdicts = bank.advance(slots, times, values)
+        verdicts.score[:] = 0.0
+        verdicts.score[list(at)] = list(at.values())
+        verdicts.remarks = {row: remark(row) for row in at}
+        told = stretches.follow(bank, slots, times, values, np.zeros(6_000, np.bool_), verdicts)
+        found = {(a.slot, a.started): a for a in told}
+        low = [a for a in found.values() if a.severity == "low"]
+        assert [(a.started - START) // 60 for a in low] == minor
+        assert all(a.explanation.endswith("this week on this metric: shown as minor.") for a in low)
+    assert len(found) == len(at)
+
+
+def test_the_evidence_has_the_datapoints_and_stays_small() -> None:
+    values = noise(20_000) * 1.000000123
+    values[1_200:] += 30.0 * np.random.default_rng(1).normal(size=18_800)
+    (anomaly,) = remarked(values, {n: remark(n) for n in range(1_200, 18_000)})
+    columns = anomaly.evidence["datapoints"]
+    assert {len(column) for column in columns.values()} == {len(columns["score"])}
+    assert columns["timestamps"][0] == anomaly.started
+    assert columns["timestamps"][-1] > anomaly.ended
+    assert columns["timestamps"] == sorted(set(columns["timestamps"]))
+    assert set(columns["values"]) <= set(values.tolist())
+    assert len(json.dumps(anomaly.evidence)) < 7_000
+
+
+def test_another_ones_stretches_are_adopted_but_for_what_is_open_here() -> None:
+    values = noise(1_300)
+    values[1_299] += 40.0
+    here, there, bank = Stretches(), Stretches(), Bank()
+    follow(there, bank, one(values), {})
+    here.adopt(5, there.dump(0, 1))
+    assert here.dump(5, 6) == there.dump(0, 1)
+    open_here = here.ended(5)
+    assert open_here is not None
+    here.adopt(5, Stretches().dump(0, 1))
+    assert here.ended(5) == open_here
+    assert here.forget(5) == open_here
+    assert here.dump(5, 6) == Stretches().dump(0, 1)
 
 
 def test_history_is_told_from_live() -> None:

@@ -1,91 +1,210 @@
 """The sentence that says why."""
 
+import re
 from typing import Any
 
 import pytest
 
-from fluxd.core.explain import moment, number, sentence, span
+from fluxd.core.explain import Story, odds, sentence
 
-PEAK = 1_793_714_700  # 14:05 UTC on 2026-11-03
-TODAY = PEAK // 86_400
+PEAK = 1_793_714_700  # 14:05 UTC on Tuesday, 2026-11-03
+DAY_S = 86_400
+TODAY = PEAK // DAY_S
 
 
-def evidence(**changes: Any) -> dict[str, Any]:
-    return {
+def story(value: float, **changes: Any) -> Story:
+    facts: dict[str, Any] = {
+        "started": PEAK,
+        "ended": PEAK,
+        "peak": PEAK,
+        "value": value,
+        "expected": 220.0,
+        "lower": 180.0,
+        "upper": 260.0,
+        "anomalous": 1,
+        "interval": 60.0,
+        "known": 30_240,
+        "known_s": 21 * DAY_S,
         "lowest": 150.0,
         "highest": 300.0,
-        "known": 30_240,
-        "known_s": 21 * 86_400,
         "days": [(TODAY - age, 160.0, 290.0) for age in range(21)],
-    } | changes
+    }
+    return Story(**facts | changes)
 
 
 def tell(value: float, kind: str = "drop", **changes: Any) -> str:
-    band = changes.pop("band", (180.0, 220.0, 260.0))
-    return sentence(kind, peak=PEAK, value=value, band=band, evidence=evidence(**changes))
+    return sentence(kind, story(value, **changes))
 
 
-def test_a_drop_below_all_that_was_seen() -> None:
+def constant(at: float, **changes: Any) -> dict[str, Any]:
+    """Return the facts of a metric that had one value for twelve days."""
+    return {
+        "lowest": at,
+        "highest": at,
+        "expected": at,
+        "lower": at,
+        "upper": at,
+        "known_s": 12 * DAY_S,
+        "days": [(TODAY - age, at, at) for age in range(13)],
+    } | changes
+
+
+def test_a_drop_says_what_it_was_when_and_what_it_should_have_been() -> None:
     assert tell(43.0) == (
-        "43 at 14:05 UTC on 2026-11-03; expected between 180 and 260."
-        " Lowest of all 30,240 datapoints in 21 days."
+        "43 at 14:05 UTC on 2026-11-03; expected between 180 and 260 after the last datapoints."
+        " Lowest in 21 days."
     )
 
 
-def test_a_spike_that_is_the_highest_in_some_days() -> None:
+def test_it_says_what_the_expectation_rests_on_by_the_local_clock() -> None:
+    assert tell(43.0, pattern="week") == (
+        "43 at 14:05 UTC on 2026-11-03; on Tuesdays at this hour it lies between 180 and 260."
+        " Lowest in 21 days."
+    )
+    assert "; at this time of day it lies between 180 and 260." in tell(43.0, pattern="day")
+    late = tell(43.0, pattern="week", offset=36_000)
+    assert late.startswith("43 at 00:05 on 2026-11-04; on Wednesdays at this hour")
+
+
+def test_how_long_it_was_off_is_told_once_it_is_over() -> None:
+    long = {"ended": PEAK + 24 * 60, "anomalous": 25}
+    assert ", low for 25 minutes; expected" in tell(43.0, **long)
+    assert ", high for 25 minutes; expected" in tell(800.0, "spike", **long)
+    assert "minutes" not in tell(43.0, ended=None, anomalous=25)
+    few = tell(43.0, ended=PEAK + 119 * 60, anomalous=3)
+    assert ", the farthest off of 3 datapoints within 2 hours; expected" in few
+
+
+def test_a_record_is_told_where_it_is_news() -> None:
     days = [(TODAY, 160.0, 290.0), (TODAY - 1, 160.0, 290.0), (TODAY - 9, 160.0, 900.0)]
     assert tell(800.0, "spike", days=days).endswith(" Highest in 9 days.")
-
-
-def test_what_was_seen_yesterday_is_no_record() -> None:
     days = [(TODAY, 160.0, 290.0), (TODAY - 1, 10.0, 290.0)]
-    assert tell(43.0, days=days).endswith("between 180 and 260.")
-
-
-def test_a_long_memory_says_so() -> None:
-    assert tell(43.0, known_s=400 * 86_400).endswith(" Lowest in more than 27 days.")
+    assert tell(43.0, days=days).endswith("after the last datapoints.")
+    assert tell(43.0, known_s=400 * DAY_S).endswith(" Lowest in more than 27 days.")
 
 
 def test_no_negative_bound_for_what_was_never_negative() -> None:
-    told = tell(900.0, "spike", band=(-40.0, 100.0, 260.0))
-    assert "expected at most 260" in told
+    band = {"lower": -40.0, "expected": 100.0}
+    assert "; expected at most 260 after" in tell(900.0, "spike", **band)
+    assert "it is at most 260." in tell(900.0, "spike", pattern="day", **band)
+    assert "between -40 and 260" in tell(900.0, "spike", lowest=-1.0, **band)
 
 
-def test_life_in_a_constant_metric() -> None:
+def test_a_band_that_is_nothing_beside_the_metrics_range_is_one_number() -> None:
+    band = {"lower": -1.3e-7, "expected": 0.0, "upper": 1.3e-7, "lowest": 0.0, "highest": 2e6}
+    told = tell(20_765_900.0, "spike", **band)
+    assert told.startswith("20,765,900 at")
+    assert "; expected 0 after the last datapoints." in told
+    assert "at this time of day it is 0." in tell(20_765_900.0, "spike", pattern="day", **band)
+
+
+def test_a_value_is_never_told_as_inside_the_band_that_it_left() -> None:
+    told = tell(217.4, "spike", lower=-3.0, expected=100.0, upper=217.2, lowest=-9.0)
+    assert told.startswith("217.4 at")
+    assert "between -3 and 217 after" in told
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 100.0, 1e9])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_it_reads_well_at_every_scale(scale: float, sign: float) -> None:
+    bounds = sorted([1.8 * sign * scale, 2.6 * sign * scale])
     told = tell(
-        5.0, "spike", band=(0.0, 0.0, 0.0), lowest=0.0, highest=0.0, days=[(TODAY, 0.0, 0.0)]
+        0.43 * sign * scale,
+        expected=2.2 * sign * scale,
+        lower=bounds[0],
+        upper=bounds[1],
+        lowest=-scale * 9,
+        highest=scale * 9,
+        days=[(TODAY, -scale * 9, scale * 9)],
     )
-    assert "expected 0, as always so far" in told
+    found = re.match(r"(\S+) at .*between (\S+) and (\S+) after", told)
+    assert found is not None, told
+    value, lower, upper = (float(text.replace(",", "")) for text in found.groups())
+    assert (value, lower, upper) == pytest.approx((0.43 * sign * scale, *bounds), rel=0.02)
+    assert len(told) < 130
 
 
-def test_a_level_shift_and_a_pattern_are_told_as_such() -> None:
-    assert "It then stayed lower: a level shift." in tell(43.0, "level shift")
-    assert "unlike anything this metric did in 21 days" in tell(200.0, "unusual pattern")
+def test_the_first_change_of_a_constant_metric() -> None:
+    assert tell(7.0, "spike", **constant(5.0)) == (
+        "7 at 14:05 UTC on 2026-11-03: first change after 12 days at 5."
+    )
+    single = [(TODAY, 0.1, 0.1), (TODAY - 1, 0.10000000149, 0.10000000149)]  # as singles are kept
+    told = tell(0.2, "spike", **constant(0.1, highest=0.10000000149, days=single))
+    assert told.endswith(": first change after 12 days at 0.1.")
+    assert tell(7.0, "spike", **constant(5.0, known_s=6_000, known=100)).endswith(
+        "first change after 100 datapoints at 5."
+    )
 
 
-@pytest.mark.parametrize(
-    ("value", "width", "text"),
-    [
-        (0.0, 1.0, "0"),
-        (-43.0, 80.0, "-43"),
-        (0.00000123456, 0.0, "1.23e-06"),
-        (0.00123456, 0.0, "0.00123"),
-        (1.23456, 0.0, "1.23"),
-        (98.7654, 0.0, "98.8"),
-        (98.7654, 9.0, "98.765"),
-        (123_456_789.0, 0.0, "123,000,000"),
-        (1.5e9, 1e6, "1,500,000,000"),
-        (1e30, 0.0, "1.00e+30"),
-        (-1e30, 1e-3, "-1.00000000000e+30"),
-    ],
-)
-def test_numbers_read_well_at_every_scale(value: float, width: float, text: str) -> None:
-    assert number(value, width) == text
+def test_a_level_shift_names_both_levels() -> None:
+    levels = {"old_level": 220.4, "new_level": 43.2, "anomalous": 5}
+    assert tell(40.0, "level shift", **levels) == (
+        "Fell from about 220 to about 43 at 14:05 UTC on 2026-11-03 and stayed there."
+        " Lowest in 21 days."
+    )
+    back = tell(40.0, "level shift", **levels, returned=PEAK + 10_800)
+    assert "stayed there for 3 hours, until 17:05 UTC on 2026-11-03." in back
+    shift = {"old_level": 5.0, "new_level": 7.0}
+    assert tell(7.0, "level shift", **constant(5.0, **shift)) == (
+        "Rose from 5 to about 7 at 14:05 UTC on 2026-11-03 and stayed there:"
+        " first change after 12 days."
+    )
 
 
-def test_times_and_spans() -> None:
-    assert moment(PEAK) == "14:05 UTC on 2026-11-03"
-    assert moment(10**15) == "timestamp 1000000000000000"
-    assert span(0) == "1 minute"
-    assert span(7200) == "2 hours"
-    assert span(172_800) == "2 days"
+def test_a_pattern_is_no_single_value() -> None:
+    assert tell(200.0, "unusual pattern", cause="pattern") == (
+        "200 at 14:05 UTC on 2026-11-03 is nothing by itself (expected between 180 and 260 after"
+        " the last datapoints), but the course of the last few datapoints is unlike any in 21 days."
+    )
+    assert tell(200.0, "unusual pattern") == tell(200.0, "unusual pattern", cause="pattern")
+
+
+def test_a_flat_line_says_since_when() -> None:
+    flat = {"cause": "flat", "lasted": 10_800.0, "lasted_at": PEAK, "usual": 240.0}
+    assert tell(5.2, "flat line", **flat) == (
+        "Exactly 5.2 for 3 hours, since 11:05 UTC on 2026-11-03;"
+        " it never stood still longer than 4 minutes."
+    )
+    never = tell(5.2, "flat line", **flat | {"usual": 0.0})
+    assert never.endswith("; it never stood still before.")
+
+
+def test_a_course_names_what_is_usual_then() -> None:
+    course = {"cause": "course", "lasted": 10_800.0, "lasted_at": PEAK, "usual": 240.3}
+    assert tell(119.7, "unusual pattern", pattern="week", **course) == (
+        "For 3 hours about 120, since 11:05 UTC on 2026-11-03, where at this hour of a Tuesday"
+        " it is about 240."
+    )
+    assert "where at this time of day it is" in tell(
+        119.7, "unusual pattern", pattern="day", **course
+    )
+    assert "where it is usually about 240" in tell(119.7, "unusual pattern", **course)
+
+
+def test_a_trend_says_what_it_will_hit_and_when() -> None:
+    trend = {"cause": "trend", "lasted": 3.2 * DAY_S, "lasted_at": PEAK, "limit": 100.0}
+    assert tell(87.2, "unusual pattern", due=18_000.0, **trend) == (
+        "87.2 at 14:05 UTC on 2026-11-03: it has risen steadily for 3 days; at this pace it"
+        " reaches 100 in about 5 hours, at 19:05 UTC on 2026-11-03."
+    )
+    assert "it has fallen steadily" in tell(187.2, "unusual pattern", due=18_000.0, **trend)
+
+
+def test_a_minor_one_says_so() -> None:
+    told = sentence("drop", story(43.0, place=4), minor=True)
+    assert told.endswith(" Lowest in 21 days. 4th this week on this metric: shown as minor.")
+
+
+def test_a_rate_is_told_as_one() -> None:
+    assert tell(43.0, rate=True).startswith("43/s at 14:05")
+    assert "between 180/s and 260/s" in tell(43.0, rate=True)
+
+
+def test_an_open_band_is_told_by_what_was_expected() -> None:
+    assert "; expected about 220 after" in tell(900.0, "spike", upper=float("inf"))
+
+
+def test_a_score_is_told_as_odds() -> None:
+    assert odds(0.184, None) == "one datapoint in 290 is as odd"
+    assert "about once in 24 hours" in odds(0.184, 300.0)
+    assert "less than once in 10 years" in odds(1.0, 1.0)

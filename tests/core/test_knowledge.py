@@ -1,8 +1,10 @@
+import threading
+
 import numpy as np
 import pytest
 
 from fluxd.core.detect import WARMUP
-from fluxd.core.knowledge import Knowledge, progress_text
+from fluxd.core.knowledge import Knowledge
 
 NOW = 1_700_000_000
 
@@ -37,7 +39,7 @@ def test_a_metric_tells_when_its_first_verdict_may_be_expected() -> None:
     assert (status.datapoints, status.state) == (40, "learning")
     assert (status.interval, status.ready_in) == (60.0, 60 * (WARMUP - 40) - 30)
     assert (status.first, status.last) == (NOW - 39 * 60, NOW)
-    assert taught(40).status(0, NOW + 10**6).ready_in == 0
+    assert taught(WARMUP - 1).status(0, NOW + 90).ready_in == 0
 
 
 def test_after_the_warm_up_it_is_analysed() -> None:
@@ -81,15 +83,31 @@ def test_a_dump_comes_back_exactly() -> None:
             Knowledge().load(0, broken)
 
 
-@pytest.mark.parametrize(
-    ("count", "ready_in", "text"),
-    [
-        (7, None, "7/100 datapoints"),
-        (7, 0, "7/100 datapoints, first verdict about 22:13 UTC"),
-        (7, 6_401, "7/100 datapoints, first verdict about 00:00 UTC in 1 day"),
-        (99, 10 * 86_400, "99/100 datapoints, first verdict about 22:13 UTC in 10 days"),
-        (100, None, "100 datapoints analysed"),
-    ],
-)
-def test_progress_in_words(count: int, ready_in: int | None, text: str) -> None:
-    assert progress_text(count, ready_in, NOW) == text
+def test_a_state_is_read_between_two_datapoints_or_not_at_all() -> None:
+    knowledge = Knowledge()
+    values = np.random.default_rng(0).normal(5.0, 1.0, 600)
+    slots, live = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    knowledge.learn(slots, np.array([60]), values[:1], live)
+    whole = [knowledge.bank.dump(0, 1)]
+
+    def learn() -> None:
+        for n in range(1, values.size):
+            knowledge.learn(slots, np.array([60 * (n + 1)]), values[n : n + 1], live)
+            whole.append(knowledge.bank.dump(0, 1))
+
+    thread = threading.Thread(target=learn)
+    thread.start()
+    seen = []
+    while thread.is_alive():
+        seen.append(knowledge.snapshot(0))
+    thread.join()
+    assert set(seen) - {None} <= set(whole)
+    assert knowledge.snapshot(0) == whole[-1]
+
+
+def test_no_state_is_read_while_one_is_changed() -> None:
+    knowledge = Knowledge()
+    knowledge.grow(2)
+    with knowledge._moving():
+        assert knowledge.snapshot(1) is None
+    assert knowledge.snapshot(1) == knowledge.bank.dump(1, 2)

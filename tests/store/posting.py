@@ -17,7 +17,7 @@ from fluxd.store.connection import FILE_NAME
 from fluxd.store.handover import Batch, Submission
 from fluxd.store.keys import add_key
 from fluxd.store.places import table_of
-from fluxd.web.flux import batch_of as web_batch_of
+from fluxd.web.flux_answers import batch_of as web_batch_of
 
 NOW = 1_700_000_000
 TABLE = table_of(NOW // 3600)  # of the recent tier, for datapoints of that hour

@@ -144,6 +144,30 @@ def test_every_datapoint_of_the_first_schema_is_kept(folder: Path) -> None:
         assert stored(store) == expected
 
 
+def test_anomalies_of_the_second_schema_are_kept_as_normal_ones(folder: Path) -> None:
+    path = folder / FILE_NAME
+    connection = open_writer(path, create=True)
+    with transaction(connection):
+        for number in (1, 2):
+            connection.execute(STEPS[number]).fetchall()
+        connection.pragma("user_version", 2)
+        connection.execute("INSERT INTO keys VALUES (1, 'k', 's', NULL, NULL, 'ingest', 1, NULL)")
+        connection.execute("INSERT INTO series (id, name, key, created) VALUES (1, 'a', 1, 1)")
+        connection.executemany(
+            "INSERT INTO stretches VALUES"
+            " (?, 1, ?, NULL, 5, 9.5, 1.0, 0.5, 1.5, 0.4, 'up', 'spike', 'why', '{}', 0)",
+            [(7, NOW), (9, NOW + 60)],
+        )
+    connection.close()
+    with opened(path) as store, store.read() as reader:
+        rows = reader.execute("SELECT * FROM anomalies ORDER BY id").fetchall()
+        plan = reader.execute("PRAGMA index_list(stretches)").fetchall()
+    told = (None, 5, 9.5, 1.0, 0.5, 1.5, 0.4, "up", "spike", "why", "normal")
+    assert rows == [(7, "a", NOW, *told), (9, "a", NOW + 60, *told)]
+    names = {row[1] for row in plan}
+    assert {"stretches_by_time", "stretches_by_series", "stretches_without_before"} <= names
+
+
 def test_after_the_migration_the_last_write_stands(folder: Path) -> None:
     path = folder / FILE_NAME
     expected = oldest_store(path)

@@ -3,6 +3,7 @@
 from fluxd.core.detect.bank import Bank
 from fluxd.core.detect.layout import THRESHOLD, VERSION, WARMUP
 from fluxd.core.detect.localtime import UTC, LocalTime
+from fluxd.core.detect.meaning import days_between, rows_between
 from fluxd.core.detect.scoring import score_many, score_series
 from fluxd.core.detect.verdicts import Cause, Remark, Traits, Verdicts
 
@@ -17,6 +18,8 @@ __all__ = [
     "Remark",
     "Traits",
     "Verdicts",
+    "days_between",
+    "rows_between",
     "score_many",
     "score_series",
 ]

@@ -38,7 +38,7 @@ class Bank:
     def __init__(self, threshold: float = THRESHOLD, local: LocalTime = UTC) -> None:
         """Take the score from which on a row is remarked, and the clock of daily patterns."""
         self._state = State()
-        self._desk = Desk(self._state, threshold)
+        self._desk = Desk(self._state, threshold, local)
         self.threshold = threshold
         self.local = local
 

@@ -31,9 +31,10 @@ class LocalTime:
     def local(self, timestamps: Ints) -> Ints:
         """Return local seconds (as if they were UTC) of Unix timestamps, same shape."""
         if not self.changes.size:
-            return timestamps + self.offsets[0]
+            shifted: Ints = timestamps + self.offsets[0]
+            return shifted
         at = np.searchsorted(self.changes, timestamps, side="right")
-        local: Ints = timestamps + self.offsets[at]
+        local: Ints = timestamps + self.offsets[at].astype(np.int64)
         return local
 
     def offset(self, timestamp: int) -> int:

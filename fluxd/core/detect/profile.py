@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect.layout import DAY_BINS, DAY_S, WEEK_BINS, WEEK_S, Floats, Ints, Vitals
+from fluxd.core.detect.layout import (
+    DAY_BINS,
+    DAY_S,
+    WEEK_BINS,
+    WEEK_S,
+    Bools,
+    Floats,
+    Ints,
+    Vitals,
+)
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 
@@ -19,6 +28,9 @@ DAY_KNOWN, WEEK_KNOWN = 2.0, 1.0  # visits after which one row may move a bin on
 ERROR_KNOWN = 2.0  # rows after which a bin's mean error counts
 CENTRE = 0.5
 LIMIT = 4.0  # mean errors of the profile that one row counts for at most
+MOST_ROWS = 65_535.0
+WEEK_VISITED = 0.5  # of an hour's rows: a bin that was visited in an earlier week
+WEEK_BETTER = 0.7  # of the day profile's error, from which on the week's is taken
 
 
 @dataclass(slots=True)
@@ -27,33 +39,47 @@ class Season:
 
     day: Floats  # value at this time of day; the short mean where nothing is known
     week: Floats  # at this hour of the week; `day` where nothing is known
+    base: Floats  # of the two the one that has been right more
+    weekly: Bools  # whether that is the week's
+    repeated: Bools  # whether the week's bin was visited in an earlier week
+    known: Bools  # whether the base rests on earlier days
     error: Floats  # mean error of the forecast at this time of day; overall where unknown
-    day_at: Ints  # where the bin's value is in the flat array
+    day_at: Ints  # where the bin is in the flat array of rows, and half of where its value is
     day_bin: tuple[Floats, Floats, Floats]  # value, error, rows
     week_at: Ints
     week_bin: tuple[Floats, Floats]  # value, rows
 
 
-def look(v: Vitals, state: State, rows: Rows) -> Season:
+def look(v: Vitals, state: State, rows: Rows, daily: Floats) -> Season:
     """Read the profiles, the day's linear between the two nearest bin centres."""
-    second = rows.timestamps % DAY_S
+    second = rows.local % DAY_S
     here = second // DAY_BIN_S
     part = (second - here * DAY_BIN_S) / DAY_BIN_S
     left = part < CENTRE
     there = (here + np.where(left, DAY_BINS - 1, 1)) % DAY_BINS
     flat, base = state.day.reshape(-1), rows.slots * DAY_BINS
-    at, other = (base + here) * 3, (base + there) * 3
-    value, error, seen = (flat.take(at + k).astype(np.float64) for k in range(3))
-    beside = flat.take(other).astype(np.float64) - value
+    at, other = base + here, base + there
+    value, error = (flat.take(2 * at + k).astype(np.float64) for k in range(2))
+    counts = state.day_rows.reshape(-1)
+    seen = counts.take(at).astype(np.float64)
+    beside = flat.take(2 * other).astype(np.float64) - value
     far = np.where(left, CENTRE - part, part - CENTRE)  # share of the way to the neighbour
-    far = np.where(flat.take(other + 2) > 0.0, far, 0.0)
+    far = np.where(counts.take(other) > 0, far, 0.0)
     day = np.where(seen > 0.0, value + beside * far, v.short)
-    flat = state.week.reshape(-1)
-    week_at = (rows.slots * WEEK_BINS + rows.timestamps % WEEK_S // WEEK_BIN_S) * 2
-    week_value, week_seen = (flat.take(week_at + k).astype(np.float64) for k in range(2))
+    week_at = rows.slots * WEEK_BINS + rows.local % WEEK_S // WEEK_BIN_S
+    week_value = state.week.reshape(-1).take(week_at).astype(np.float64)
+    week_seen = state.week_rows.reshape(-1).take(week_at).astype(np.float64)
+    week = np.where(week_seen > 0.0, week_value, day)
+    repeated = week_seen >= WEEK_VISITED * np.maximum(daily / HOURS, 1.0)
+    repeated &= rows.timestamps - state.firsts[rows.slots] >= WEEK_S
+    weekly = repeated & (v.week_error < WEEK_BETTER * v.season_error)
     return Season(
         day=day,
-        week=np.where(week_seen > 0.0, week_value, day),
+        week=week,
+        base=np.where(weekly, week, day),
+        weekly=weekly,
+        repeated=repeated,
+        known=weekly | (seen > DAY_KNOWN * np.maximum(daily / DAY_BINS, 1.0)),
         error=np.where(seen > ERROR_KNOWN, error, v.error),
         day_at=at,
         day_bin=(value, error, seen),
@@ -80,16 +106,15 @@ def learn(
     pace = np.maximum(1.0 / (seen + 1.0), DAY_PACE / visit)
     limits = np.where(seen > DAY_KNOWN * visit, limit, np.inf)
     flat = state.day.reshape(-1)
-    flat[season.day_at] = old + pace * _limited(value - old, limits)
-    flat[season.day_at + 1] = old_error + pace * (error - old_error)
-    flat[season.day_at + 2] = seen + 1.0
+    flat[2 * season.day_at] = old + pace * _limited(value - old, limits)
+    flat[2 * season.day_at + 1] = old_error + pace * (error - old_error)
+    state.day_rows.reshape(-1)[season.day_at] = np.minimum(seen + 1.0, MOST_ROWS)
     old, seen = season.week_bin
     visit = np.maximum(daily / HOURS, 1.0)
     pace = np.maximum(1.0 / (seen + 1.0), WEEK_PACE / visit)
     limits = np.where(seen > WEEK_KNOWN * visit, limit, np.inf)
-    flat = state.week.reshape(-1)
-    flat[season.week_at] = old + pace * _limited(value - old, limits)
-    flat[season.week_at + 1] = seen + 1.0
+    state.week.reshape(-1)[season.week_at] = old + pace * _limited(value - old, limits)
+    state.week_rows.reshape(-1)[season.week_at] = np.minimum(seen + 1.0, MOST_ROWS)
 
 
 def _limited(change: Floats, limit: Floats) -> Floats:

@@ -12,15 +12,21 @@ BLOCK = 1500  # metrics advanced together; their numbers stay in a core's cache
 
 @dataclass(slots=True)
 class Rows:
-    """One row each of several metrics, and how many each metric has had before."""
+    """One row each of several metrics, and how many each metric has had before.
+
+    `counts` leaves out the rows that a metric forgot when it turned out to be a counter; `seen` is
+    all of them, which the warm-up goes by.
+    """
 
     slots: Ints
     timestamps: Ints
+    local: Ints  # the timestamps on the clock that daily patterns follow
     values: Floats
     counts: Ints
+    seen: Ints
     n: Floats  # the counts again, for arithmetic
     youngest: int  # the least of the counts
-    oldest: int
+    oldest: int  # the most rows seen
 
 
 @dataclass(slots=True)

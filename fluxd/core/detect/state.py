@@ -3,8 +3,18 @@
 import struct
 
 import numpy as np
+import numpy.typing as npt
 
-from fluxd.core.detect.layout import ARRAYS, FINGERPRINT, VERSION, Floats, Ints, Singles
+from fluxd.core.detect.layout import (
+    ARRAYS,
+    FINGERPRINT,
+    VERSION,
+    Bytes,
+    Floats,
+    Ints,
+    Shorts,
+    Singles,
+)
 
 MAGIC = b"fluxdet\0"
 HEADER = struct.Struct("<8sIIQ")  # magic, version, fingerprint of the layout, number of slots
@@ -23,10 +33,15 @@ class State:
     firsts: Ints
     vitals: Floats
     day: Singles
+    day_rows: Shorts
     week: Singles
+    week_rows: Shorts
     pairs: Singles
-    used: "np.ndarray[tuple[int, ...], np.dtype[np.int32]]"
-    hits: Singles
+    used: "npt.NDArray[np.int32]"
+    hits: Bytes
+    ring: Singles
+    habits: Singles
+    habit_days: Bytes
     days: Singles
 
     bytes_per_metric = sum(

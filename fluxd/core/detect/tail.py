@@ -3,13 +3,16 @@
 Works on rows of shape (parts, metrics), one part per question asked of a datapoint.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from fluxd.core.detect.layout import WARMUP, Bools, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
 LN10 = float(np.log(10.0))
 TINY = 1e-60
+MOST_DEVIATIONS = 1e3
 
 EDGE_SHARE = 0.03  # of the rows lie beyond the edge
 EDGE_RARITY = -float(np.log10(EDGE_SHARE))
@@ -18,16 +21,32 @@ EDGE_MEANS = (2.7, 3.0)  # the first edge in mean distances: bell-shaped, unknow
 RUN_ROWS, RUN_SHARE = 10.0, 0.1  # of the pace upwards: a long anomaly is not learnt within the hour
 ABSURD, LEAP = 1000.0, 10.0  # if so many edges off lasts RUN_ROWS, the edge leaps, tenfold a row
 
-FIRST_TAIL, LEAST_TAIL = 0.4, 0.27  # the least is about that of an exponential law
+FIRST_TAIL, LEAST_TAIL = 0.4, 0.26  # the least is about that of an exponential law
 BELL_TAIL = 0.13  # first and least index of bell-shaped distances
 PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
-EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 2.5, 10.0  # indices that one burst counts for at most
+EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 3.0, 10.0  # indices that one burst counts for at most
 
 BELL, NO_BELL = 1.75, 2.0  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
 BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail after so many rows
 FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
 SHAPE_LIMIT, SHAPE_ROWS = 6.0, 2000.0  # mean distances that one row counts for; memory
 SHAPE_YOUNG = 30  # rows before they are limited
+SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of the shape
+
+NORMAL, NORMAL_WIDTH = 1.63, 0.06  # shape up to which, and over which, distances count as normal
+HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's absolute values
+MARGIN = 1.5  # by which a normal law's rarity is lessened: nothing is quite normal
+FAR = 1.9  # edges; a normal law goes beyond once in 25,000 rows
+FAR_ROWS, FAR_DAYS = 10_000.0, 7.0  # memory of bursts that far: the longer of the two
+PARDONED, COUNTED, LEAST_FAR = 1.0, 3.0, 0.8  # such bursts let pass, the weight of others, of none
+
+
+@dataclass(slots=True)
+class Normal:
+    """How far the forecast's errors may be trusted to be normal (0 to 1), and the rarity then."""
+
+    trust: Floats
+    rarity: Floats
 
 
 def start(v: Vitals) -> None:
@@ -40,6 +59,7 @@ def start(v: Vitals) -> None:
     v.run[:] = 0.0
     v.mean[:] = 0.0
     v.square[:] = 0.0
+    v.far[:] = 0.0
 
 
 def bell(v: Vitals, floor: Floats, rows: Rows) -> Floats:
@@ -58,7 +78,7 @@ def begin(v: Vitals, light: Floats, rows: Rows) -> None:
     """Set the first edge and index of metrics whose warm-up is over."""
     if rows.youngest > WARMUP:
         return
-    ready = np.flatnonzero(rows.counts == WARMUP)
+    ready = np.flatnonzero(rows.seen == WARMUP)
     if ready.size:
         some = light[:, ready]
         v.tail[:, ready] = FIRST_TAIL + some * (BELL_TAIL - FIRST_TAIL)
@@ -76,6 +96,39 @@ def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
     return np.minimum(ratio, 1.0) * EDGE_RARITY + beyond
 
 
+def normal(v: Vitals, distance: Floats, floor: Floats, daily: Floats, rows: Rows) -> Normal:
+    """Judge the forecast's error by a normal law, as far as it has been one.
+
+    Hill's index has a floor, since real metrics that look normal most of the time still have
+    bursts. Where there were none (or hardly any) far beyond the edge, the law may be trusted, but
+    for no claim rarer than so many quiet rows allow.
+    """
+    mean = v.mean[FORECAST]
+    known = mean > floor
+    shape = v.square[FORECAST] / np.where(known, mean * mean, 1.0)
+    trust = np.minimum(np.maximum((NORMAL - shape) / NORMAL_WIDTH, 0.0), 1.0)
+    trust = np.where(known, trust, 0.0)
+    deviations = np.minimum(HALF_NORMAL * distance / np.maximum(mean, TINY), MOST_DEVIATIONS)
+    memory = np.maximum(FAR_ROWS, FAR_DAYS * daily)
+    bursts = COUNTED * np.maximum(v.far - PARDONED, 0.0) + LEAST_FAR
+    most = -np.log10(bursts / (np.minimum(rows.n, memory) + 1.0))
+    return Normal(trust, trust * np.minimum(rarity_of_normal(deviations) - MARGIN, most))
+
+
+def rarity_of_normal(deviations: Floats) -> Floats:
+    """Return -log10 P(|x| >= deviations) of a standard normal law, to 0.001 from 2 on.
+
+    By the upper bound of Mills' ratio of Sampford (1953); up to 0.03 too little below 2.
+
+    >>> rarity_of_normal(np.array([2.0, 4.0, 6.0])).round(2).tolist()
+    [1.34, 4.2, 8.71]
+    """
+    x = deviations
+    mills = 4.0 / (3.0 * x + np.sqrt(x * x + 8.0))
+    rare: Floats = x * x / (2.0 * LN10) - np.log10(mills * HALF_NORMAL)
+    return np.maximum(rare, 0.0)
+
+
 def reach(v: Vitals, part: int, rare: Floats, floor: Floats) -> Floats:
     """Return the distance whose rarity is `rare` (at least that of the edge)."""
     edge = np.maximum(np.maximum(v.edge[part], floor), TINY)
@@ -83,16 +136,19 @@ def reach(v: Vitals, part: int, rare: Floats, floor: Floats) -> Floats:
     return far
 
 
-def learn(v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows) -> None:
+def learn(
+    v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows, daily: Floats
+) -> None:
     """Move edge, index and shape by one row per metric."""
     if rows.oldest >= WARMUP:
-        live = rows.counts >= WARMUP
+        live = rows.seen >= WARMUP
         beyond = (distance > np.maximum(v.edge, floor)) & live
+        v.far *= 1.0 - 1.0 / np.maximum(FAR_ROWS, FAR_DAYS * daily)
         _learn_tail(v, distance, floor, light, rows, beyond)
         np.copyto(v.edge, _edge(v, distance, floor, rows, live), where=live)
     limited = np.minimum(distance, SHAPE_LIMIT * v.mean)
     rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), SHAPE_ROWS)
-    rate = np.where(v.run > RUN_ROWS, 0.0, rate)
+    rate = np.where(v.run > SHAPE_RUN, 0.0, rate)
     if rows.youngest < SHAPE_YOUNG:
         limited = np.where(rows.counts < SHAPE_YOUNG, distance, limited)
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
@@ -133,6 +189,9 @@ def _learn_tail(
     limit *= np.maximum(tail, LEAST_TAIL)
     excess = np.minimum(np.log(distance[part, at] / edge), limit)
     new = rows.counts[at] - v.burst_start[part, at] >= BURST_ROWS
+    ratio = distance[part, at] / edge
+    far = (part == FORECAST) & (ratio > FAR) & (v.run[part, at] == 0.0)
+    v.far[at[far]] += 1.0
     peak = v.burst_peak[part, at]
     more = ~new & (excess > peak)
     bursts = np.where(new, np.minimum(bursts + 1.0, MOST_BURSTS), bursts)

@@ -7,10 +7,13 @@ import numpy as np
 
 from fluxd.core.detect.layout import Bools, Floats
 
-Cause: TypeAlias = Literal["value", "pattern", "flat", "course", "trend"]
+Cause: TypeAlias = Literal["value", "pattern", "flat", "course", "missing", "trend"]
 """Why a row is remarkable: far from the value expected; the last few rows are unlike any before;
-the same value for too long; hours that are unlike this time of day or week; on its way to a limit.
+the same value for too long; hours that are unlike this time of the week; what comes every day at
+this time did not come; on its way to a limit.
 """
+
+Rhythm: TypeAlias = Literal["", "day", "week"]
 
 
 @dataclass(slots=True)
@@ -24,12 +27,14 @@ class Remark:
     since: int  # timestamp of the first of them
     days: list[tuple[int, float, float]]  # day number, lowest, highest; newest first
     cause: Cause = "value"
-    pattern: Literal["", "day", "week"] = ""  # what is expected rests on
+    pattern: Rhythm = ""  # what is expected rests on
     offset: int = 0  # local time less UTC, s
     lasted: float = 0.0  # flat, course, trend: for how long already, s
-    usual: float = 0.0  # flat: the longest that was usual, s; course: the value usual then
+    usual: float = 0.0  # flat: the longest that was usual, s; course, missing: the value
     limit: float = 0.0  # trend: the limit that it will hit
     due: float = 0.0  # trend: in how many seconds
+    rates: tuple[float, float, float, float] | None = None  # of a counter, per second: its rate
+    # now, and expected, lowest and highest usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,94 @@
+"""`fluxd explain`: why something was told, from what is kept with it; with a daemon or without."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fluxd.cli.options import add_command
+from fluxd.core.chart import chart_lines, clock
+from fluxd.core.errors import FluxdError
+from fluxd.core.explain import odds
+from fluxd.core.wording import number, span
+from fluxd.daemon.offline import open_offline, store_path
+from fluxd.store.anomalies import StoredAnomaly, get_anomaly, get_evidence
+from fluxd.store.migrate import refuse_older
+
+# Of a list in the evidence so much is shown.
+MOST_MEMBERS = 20
+
+
+def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it is private
+    """Add the command."""
+    parser = add_command(commands, "explain", "say why an anomaly was told, with its evidence")
+    parser.add_argument("id", metavar="ID", type=int, help="an anomaly's id, as in the API and SQL")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print an anomaly's sentence and the numbers behind it."""
+    with open_offline(arguments.data) as connection:
+        refuse_older(connection, store_path(arguments.data))
+        found = get_anomaly(connection, arguments.id)
+        evidence = get_evidence(connection, arguments.id)
+    if found is None or evidence is None:
+        raise FluxdError(
+            f"there is no anomaly {arguments.id}: "
+            "fluxd sql \"SELECT id, metric, kind, datetime(started, 'unixepoch') FROM anomalies\""
+            " lists them"
+        )
+    print("\n".join(_lines(found, evidence)))
+    return 0
+
+
+def _lines(found: StoredAnomaly, evidence: Mapping[str, Any]) -> Iterator[str]:
+    minor = ", minor" if found.severity == "low" else ""
+    yield f"{found.metric}: {found.kind}{minor}"
+    yield found.explanation
+    yield ""
+    offset = int(evidence.get("offset", 0))
+    zone = "" if offset else " UTC"
+    yield f"from      {clock(found.started, offset)}{zone}"
+    if found.ended is None:
+        yield "to        it lasts"
+    else:
+        yield f"to        {clock(found.ended, offset)}{zone}{_lasted(found, evidence)}"
+    yield from _numbers(found, evidence, zone) if "days" in evidence else _plain(evidence)
+    lines = chart_lines(
+        evidence.get("datapoints", {}), started=found.started, ended=found.ended, offset=offset
+    )
+    if lines:
+        yield from ("", *lines, "", "o usual   * anomalous   | expected   --- the band")
+
+
+def _numbers(found: StoredAnomaly, evidence: Mapping[str, Any], zone: str) -> Iterator[str]:
+    """Say what the detector goes by."""
+    width, offset = found.upper - found.lower, int(evidence.get("offset", 0))
+    yield f"peak      {number(found.value, width)} at {clock(found.peak, offset)}{zone}"
+    yield (
+        f"expected  {number(found.expected, width)}, between {number(found.lower, width)}"
+        f" and {number(found.upper, width)}"
+    )
+    yield f"score     {found.score:.2f}: {odds(found.score, evidence.get('interval'))}"
+    if "known" in evidence:
+        known = f"{evidence['known']:,} datapoints in {span(evidence['known_s'])} before it"
+        yield f"known     {known}"
+
+
+def _lasted(found: StoredAnomaly, evidence: Mapping[str, Any]) -> str:
+    if found.ended is None or found.ended == found.started:
+        return ""
+    count = evidence.get("anomalous")
+    if not count:
+        return f" ({span(found.ended - found.started)})"
+    lasted = found.ended - found.started + evidence["interval"]
+    return f" ({span(lasted)}, {count} datapoints)"
+
+
+def _plain(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """Say what silence leaves as evidence: names and numbers."""
+    for name, given in evidence.items():
+        if isinstance(given, list):
+            more = f" and {len(given) - MOST_MEMBERS} more" if len(given) > MOST_MEMBERS else ""
+            yield f"{name:<8}  {', '.join(map(str, given[:MOST_MEMBERS]))}{more}"
+        elif not isinstance(given, dict):
+            yield f"{name:<8}  {given}"

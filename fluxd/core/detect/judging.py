@@ -1,0 +1,127 @@
+"""From rarities to a score, and what else is news."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fluxd.core.detect import course, habit, steady, tail
+from fluxd.core.detect.layout import (
+    FORECAST,
+    LONG_NOVELTY,
+    NOVELTY,
+    SEASON,
+    THRESHOLD,
+    UNREST,
+    Bools,
+    Floats,
+    Vitals,
+)
+from fluxd.core.detect.leak import Leak
+from fluxd.core.detect.looking import Look
+from fluxd.core.detect.rounds import Rows
+
+PLAIN = 4.5  # rarity beyond which more says little more
+STEEP = 0.05
+ALONE = 0.8  # of its rarity counts where one of forecast and season has to make the case alone
+HABITUAL = 0.5  # of the rarity counts for what is usual at this time of day
+DOUBT = 0.5  # no claim rarer than this / rows seen
+BELL_DOUBT, BELL_ROWS = 0.04, 300.0  # the same of bell-shaped errors, at first
+FAINT_DOUBT = 0.3  # the same of what is no anomaly
+SCORE_PER_RARITY = 0.099
+LEAST_CHANCE = 1e-5  # the band is never wider than that of this chance
+BELOW, ABOVE = 0.001, 0.002  # from the threshold: the most of what is no anomaly, the least of news
+REMARKABLE = 10.0 ** (-THRESHOLD / SCORE_PER_RARITY)  # chance per row
+TRUSTED, DEVIATIONS = 0.9, 4.3  # where errors are normal, so many deviations are remarkable
+MISSED = 3.0  # edges of the season's error that something usual must have stood out
+MORE = 0.03  # of score, per tenfold
+
+
+@dataclass(slots=True)
+class News:
+    """What is told whatever the score: which rows, by cause."""
+
+    stuck: Bools
+    odd: Bools
+    missed: Floats  # edges of the season's error; 0: nothing
+    wanted: Floats  # the value that was missed
+    leak: Leak | None
+
+
+@dataclass(slots=True)
+class Judged:
+    """The verdict on one row each of several metrics."""
+
+    score: Floats
+    half: Floats  # half the width of the band
+    rare: Floats  # (parts, metrics): -log10 of the chance of each distance
+    plain: Bools  # whether the score is an anomaly's without news
+
+
+def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judged:
+    """Weigh what was seen."""
+    rare = tail.rarity(v, seen.distance, seen.floor)
+    normal = tail.normal(v, seen.distance[FORECAST], seen.floor, daily, rows)
+    margin = np.maximum(v.edge[FORECAST], seen.floor)
+    result = score(rare, seen.light[FORECAST], normal, seen.habitual(margin), rows.n)
+    doubt = doubts(seen.light[FORECAST], normal, rows.n)
+    remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
+    half = tail.reach(v, FORECAST, remarkable, seen.floor)
+    near = v.mean[FORECAST] * (DEVIATIONS / tail.HALF_NORMAL)
+    half = np.where(normal.trust > TRUSTED, np.minimum(half, near), half)
+    return Judged(with_news(result, found), half * seen.stretch, rare, result >= THRESHOLD)
+
+
+def score(rare: Floats, light: Floats, normal: tail.Normal, usual: Bools, n: Floats) -> Floats:
+    """Return the score: about a tenth of -log10 of the chance, from the threshold on.
+
+    Below it the order is another one, which shows what is odd but no anomaly: long courses count
+    for more there.
+    """
+    most = np.where(rare > PLAIN, PLAIN + STEEP * (rare - PLAIN), rare)
+    main = 0.4 * most[FORECAST] + 0.2 * (most[NOVELTY] + most[SEASON] + rare[UNREST])
+    alone = ALONE * np.maximum(most[FORECAST], most[SEASON])
+    main = np.maximum(np.maximum(main, alone), normal.rarity)
+    main = np.where(usual, HABITUAL * main, main)
+    doubt = doubts(light, normal, n)
+    chance = np.exp(-tail.LN10 * main) + doubt
+    sure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
+    faint = 0.15 * rare[FORECAST] + 0.3 * rare[NOVELTY] + 0.1 * rare[SEASON]
+    faint += 0.45 * rare[LONG_NOVELTY]
+    chance = np.exp(-tail.LN10 * faint) + FAINT_DOUBT / (n + 1.0)
+    unsure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
+    faintly = np.minimum(unsure, THRESHOLD - BELOW)
+    result: Floats = np.minimum(np.where(sure >= THRESHOLD, sure, faintly), 1.0)
+    return result
+
+
+def doubts(light: Floats, normal: tail.Normal, n: Floats) -> Floats:
+    """Return the chance below which no claim goes, for want of rows."""
+    early = np.minimum((BELL_ROWS / (n + 1.0)) ** 2, 1.0) * light
+    sure = 1.0 - (1.0 - early) * (1.0 - normal.trust)
+    doubt: Floats = (DOUBT + sure * (BELL_DOUBT - DOUBT)) / (n + 1.0)
+    return doubt
+
+
+def news(v: Vitals, seen: Look, missed: habit.Missed, leak: Leak | None) -> News:
+    """Look at what needs no score."""
+    told, wanted = np.zeros((2, seen.value.size))
+    at = missed.at
+    if at.size:
+        edge = np.maximum(np.maximum(v.edge[SEASON, at], seen.floor[at]), tail.TINY)
+        ratio = missed.distance / edge
+        told[at] = np.where(ratio > MISSED, ratio, 0.0)
+        wanted[at] = missed.value
+    odd = course.odd(v, seen.span, v.error + seen.floor)
+    return News(steady.stuck(v, seen.span), odd, told, wanted, leak)
+
+
+def with_news(plain: Floats, found: News) -> Floats:
+    """Raise the scores of what is news to the threshold."""
+    least = THRESHOLD + ABOVE
+    flags = found.stuck | found.odd
+    raised = np.where(flags, np.maximum(plain, least), plain)
+    far = MORE * np.log10(np.maximum(found.missed / MISSED, 1.0))
+    raised = np.where(found.missed > 0.0, np.maximum(raised, least + np.minimum(far, 0.1)), raised)
+    if found.leak is not None:
+        raised[found.leak.at] = np.maximum(raised[found.leak.at], least)
+    return raised

@@ -1,0 +1,70 @@
+"""What is learnt from a row; every error is limited first, lest an anomaly spoil the baseline."""
+
+import numpy as np
+
+from fluxd.core.detect import (
+    course,
+    extremes,
+    forecast,
+    habit,
+    novelty,
+    profile,
+    settling,
+    tail,
+)
+from fluxd.core.detect.layout import RECENT, Floats, Singles, Vitals
+from fluxd.core.detect.looking import LEAST_FLOOR, Look
+from fluxd.core.detect.rounds import Rows
+from fluxd.core.detect.state import State
+
+SLOW_ROWS, SLOW_DAYS = 200.0, 2.0  # memory of level, spread and errors: the longer of the two
+ERROR_LIMIT, LEVEL_LIMIT, SHORT_LIMIT = 6.0, 6.0, 50.0  # mean errors (spreads) one row counts for
+TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
+TINY = 1e-60
+
+
+def learn(v: Vitals, state: State, pairs: Singles, rows: Rows, seen: Look, daily: Floats) -> None:
+    """Take one row each of several metrics."""
+    value, floor, season = seen.value, seen.floor, seen.season
+    novelty.learn(v, state, pairs, rows, seen.sights, seen.magnitude)
+    tail.learn(v, seen.distance, floor, seen.light, rows, daily)
+    trust = np.minimum((TRUSTED * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
+    trust *= trust
+    off = np.abs(value - season.day)
+    off_week = np.abs(value - season.week)
+    change, short = value - v.level, value - v.short
+    limit = ERROR_LIMIT * v.season_error + floor
+    error = np.minimum(seen.error, ERROR_LIMIT * v.error + floor)
+    near, near_week = np.minimum(off, limit), np.minimum(off_week, limit)
+    moved = _within(change, LEVEL_LIMIT * v.spread + LEAST_FLOOR)
+    moved_short = _within(short, SHORT_LIMIT * v.spread + floor)
+    if rows.youngest < forecast.YOUNG:
+        young = rows.counts < forecast.YOUNG
+        np.copyto(trust, 1.0, where=young)
+        for limited, whole in (
+            (error, seen.error),
+            (near, off),
+            (near_week, off_week),
+            (moved, change),
+            (moved_short, short),
+        ):
+            np.copyto(limited, whole, where=young)
+    forecast.learn(v, seen.phi, seen.target, trust, rows, daily)
+    profile.learn(state, season, value, error, profile.LIMIT * v.season_error + floor, daily)
+    rate = 1.0 / np.minimum(
+        np.maximum(rows.n - (RECENT - 2.0), 1.0), np.maximum(SLOW_ROWS, SLOW_DAYS * daily)
+    )
+    course.learn(v, season, value, seen.span, v.error + floor)
+    v.level += rate * moved
+    v.spread += rate * (np.abs(moved) - v.spread)
+    v.error += rate * (error - v.error)
+    v.season_error += rate * (near - v.season_error)
+    v.week_error += rate * (np.where(season.repeated, near_week, near) - v.week_error)
+    v.short += moved_short / forecast.SHORT_ROWS
+    settling.learn(v, state, season, value, floor, rows, daily)
+    habit.learn(v, value)
+    extremes.learn(v, state, rows)
+
+
+def _within(change: Floats, limit: Floats) -> Floats:
+    return np.minimum(np.maximum(change, -limit), limit)

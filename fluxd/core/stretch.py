@@ -1,0 +1,292 @@
+"""One anomaly while it can still change, from its first datapoint to the last of it."""
+
+from array import array
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from fluxd.core.budget import Severity, Standing
+from fluxd.core.detect import Cause, Remark
+from fluxd.core.excerpt import Excerpt, Row
+from fluxd.core.explain import Story, sentence
+from fluxd.core.shift import Shift
+
+Direction: TypeAlias = Literal["up", "down"]
+
+QUIET_ROWS = 5
+JOIN_S, JOIN_INTERVALS = 3600, 12
+RETOLD = 2.0  # a length of time is told again once it is so many times as long
+
+KINDS: dict[Cause, str] = {
+    "pattern": "unusual pattern",
+    "course": "unusual pattern",
+    "missing": "unusual pattern",
+    "trend": "unusual pattern",
+    "flat": "flat line",
+}
+
+
+@dataclass(slots=True)
+class Anomaly:
+    """A stretch as it is stored, keyed by (slot, started); later snapshots replace earlier ones.
+
+    `kind` is spike, drop, level shift, flat line, unusual pattern, stopped or resumed. `evidence`
+    has the numbers of the sentence, and `datapoints` from the start on, in columns.
+    """
+
+    slot: int
+    started: int
+    ended: int | None
+    peak: int
+    value: float
+    expected: float
+    lower: float
+    upper: float
+    score: float
+    direction: Direction
+    kind: str
+    explanation: str
+    evidence: dict[str, Any]
+    datapoints: int
+    history: bool
+    severity: Severity = "normal"
+
+
+@dataclass(slots=True)
+class Stretch:
+    """What is remembered of an anomaly, and what of it is told."""
+
+    started: int
+    known: int  # datapoints before it
+    since: int  # timestamp of the first of them
+    days: list[tuple[int, float, float]]  # lowest and highest by day before it, newest first
+    place: int = 1  # among the anomalies of a week
+    bar: float | None = None  # the score from which it is no minor one
+    join_s: float = 0.0
+    interval: float = 0.0
+    last: int = 0
+    quiet: int = 0
+    ended: int | None = None
+    datapoints: int = 0
+    history: bool = True
+    shift: Shift | None = None  # its own
+    earlier_shift: Shift | None = None  # of the anomaly before it, while that explains anything
+    score: float = -1.0
+    peak: int = 0
+    value: float = 0.0
+    expected: float = 0.0
+    lower: float = 0.0
+    upper: float = 0.0
+    forecast_rarity: float = 0.0
+    novelty_rarity: float = 0.0
+    cause: Cause = "value"
+    pattern: Literal["", "day", "week"] = ""
+    offset: int = 0
+    rates: list[float] | None = None  # of a counter: its rate, and expected, lowest, highest
+    lasted: float = 0.0  # of the peak's cause, up to `lasted_at`
+    lasted_at: int = 0
+    told: float = 0.0  # the length of time last told
+    usual: float = 0.0
+    limit: float = 0.0
+    due: float = 0.0
+    excerpt: Excerpt = field(default_factory=Excerpt)
+
+    @classmethod
+    def open(
+        cls, row: Row, remark: Remark, standing: Standing, earlier_shift: Shift | None
+    ) -> "Stretch":
+        """Begin with an anomalous datapoint, which is to be met next."""
+        return cls(
+            started=row.timestamp,
+            known=remark.datapoints,
+            since=remark.since,
+            days=remark.days,
+            place=standing.place,
+            bar=standing.bar,
+            earlier_shift=earlier_shift,
+        )
+
+    @property
+    def standing_shift(self) -> Shift | None:
+        """The level shift, its own or that of the one before, that explains what comes."""
+        for shift in (self.shift, self.earlier_shift):
+            if shift is not None and shift.stands and not shift.over:
+                return shift
+        return None
+
+    def reaches(self, timestamp: int) -> bool:
+        """Whether an anomalous datapoint at that time belongs to it.
+
+        What no longer fits the new level is something else, however soon it comes.
+        """
+        shift = self.shift
+        if shift is not None and shift.stands and not shift.over:
+            return False
+        return timestamp - self.last <= self.join_s
+
+    def settled(self, timestamp: int) -> bool:
+        """Whether nothing that can come from that time on changes it."""
+        if self.ended is None or timestamp - self.last <= self.join_s:
+            return False
+        shift = self.shift
+        return not (shift is not None and shift.watched) and self.standing_shift is None
+
+    def meet(self, row: Row, remark: Remark) -> bool:
+        """Take an anomalous datapoint; whether what is told changes."""
+        changed = self.ended is not None or self.datapoints == 0
+        changed = changed or (self.history and not row.history)  # it happens now, not only then
+        self.ended, self.last, self.quiet = None, row.timestamp, 0
+        self.interval = remark.interval
+        self.join_s = max(JOIN_S, JOIN_INTERVALS * remark.interval)
+        self.datapoints += 1
+        self.history = self.history and row.history
+        if row.score > self.score:
+            changed = True
+            self._take_peak(row, remark)
+        if remark.cause == self.cause and remark.lasted >= RETOLD * self.told > 0.0:
+            changed, self.told = True, remark.lasted
+        if remark.cause == self.cause:
+            self.lasted, self.lasted_at = remark.lasted, row.timestamp
+            self.limit, self.due = remark.limit, remark.due
+        outside = not row.lower <= row.value <= row.upper
+        if self.shift is None and remark.cause == "value" and outside:
+            # The detector may not have come to terms with the last shift yet.
+            was = row.expected if self.earlier_shift is None else self.earlier_shift.level
+            self.shift = Shift.watch(row.value, was)
+        return self._track(row) or changed
+
+    def _take_peak(self, row: Row, remark: Remark) -> None:
+        self.score, self.peak, self.value = row.score, row.timestamp, row.value
+        self.expected, self.lower, self.upper = row.expected, row.lower, row.upper
+        self.forecast_rarity = remark.forecast_rarity
+        self.novelty_rarity = remark.novelty_rarity
+        self.cause, self.pattern, self.offset = remark.cause, remark.pattern, remark.offset
+        self.rates = None if remark.rates is None else list(remark.rates)
+        self.usual, self.told = remark.usual, remark.lasted
+
+    def rest(self, row: Row) -> bool:
+        """Take a quiet datapoint; whether what is told changes."""
+        if self.cause == "flat" and row.value == self.value:
+            return self._stand(row)
+        self.quiet += 1
+        changed = self.quiet == QUIET_ROWS and self.ended is None
+        changed = self._track(row) or changed
+        if self.quiet >= QUIET_ROWS and self.ended is None:
+            self.ended = self.last
+        return changed
+
+    def _stand(self, row: Row) -> bool:
+        """Take a datapoint that is still the same; a flat line lasts until it moves."""
+        self.lasted += row.timestamp - self.lasted_at
+        self.last = self.lasted_at = row.timestamp
+        changed = self.lasted >= RETOLD * self.told > 0.0
+        if changed:
+            self.told = self.lasted
+        return self._track(row) or changed
+
+    def _track(self, row: Row) -> bool:
+        """Follow a level shift; keep the row, if it is worth it."""
+        shift = self.shift
+        watched = shift is not None and shift.watched
+        if watched or self.quiet <= QUIET_ROWS:
+            self.excerpt.add(row)
+        if self.earlier_shift is not None:
+            self.earlier_shift.take(row.timestamp, row.value, self.interval)
+            if self.earlier_shift.over:
+                self.earlier_shift = None
+        if shift is None or not shift.take(row.timestamp, row.value, self.interval):
+            return False
+        if shift.returned is not None:
+            self.ended = max(shift.last, self.started)
+        return True
+
+    # ---- what is told
+
+    def kind(self) -> str:
+        """Return the kind, by what was strongest about it."""
+        if self.shift is not None and self.shift.stands:
+            return "level shift"
+        kind = KINDS.get(self.cause)
+        if kind is not None or self.lower <= self.value <= self.upper:
+            return kind or "unusual pattern"
+        return "spike" if self.value > self.expected else "drop"
+
+    def snapshot(self, slot: int) -> Anomaly:
+        """Return it as it is now."""
+        story, kind = self._story(), self.kind()
+        shift = self.shift if kind == "level shift" else None
+        up = shift.upward if shift is not None else self.value >= self.expected
+        severity = Standing(self.place, self.bar).severity(self.score)
+        return Anomaly(
+            slot=slot,
+            started=self.started,
+            ended=self.ended,
+            peak=self.peak,
+            value=self.value,
+            expected=self.expected,
+            lower=self.lower,
+            upper=self.upper,
+            score=self.score,
+            direction="up" if up else "down",
+            kind=kind,
+            explanation=sentence(kind, story, minor=severity == "low"),
+            evidence=asdict(story) | {"datapoints": self.excerpt.columns()},
+            datapoints=self.datapoints,
+            history=self.history,
+            severity=severity,
+        )
+
+    def _story(self) -> Story:
+        shift = self.shift
+        stands = shift is not None and shift.stands
+        numbers = self.rates or [self.value, self.expected, self.lower, self.upper]
+        return Story(
+            started=self.started,
+            ended=self.ended,
+            peak=self.peak,
+            value=numbers[0],
+            expected=numbers[1],
+            lower=numbers[2],
+            upper=numbers[3],
+            anomalous=self.datapoints,
+            interval=self.interval,
+            known=self.known,
+            known_s=self.started - self.since,
+            lowest=min(low for _, low, _ in self.days),
+            highest=max(high for _, _, high in self.days),
+            days=self.days,
+            cause=self.cause,
+            pattern=self.pattern,
+            offset=self.offset,
+            rate=self.rates is not None,
+            lasted=self.lasted,
+            lasted_at=self.lasted_at,
+            usual=self.usual,
+            limit=self.limit,
+            due=self.due,
+            old_level=shift.old if shift is not None and stands else None,
+            new_level=shift.new if shift is not None and stands else None,
+            returned=shift.returned if shift is not None and stands else None,
+            place=self.place,
+            forecast_rarity=self.forecast_rarity,
+            novelty_rarity=self.novelty_rarity,
+        )
+
+    # ---- saving
+
+    def dump(self) -> dict[str, Any]:
+        """Return all of it as JSON can hold it, exactly."""
+        fields = asdict(self)
+        excerpt = self.excerpt
+        numbers, latest = excerpt.numbers.tolist(), excerpt.latest.tolist()
+        fields["excerpt"] = [numbers, excerpt.group, excerpt.filled, latest]
+        return fields
+
+    @classmethod
+    def load(cls, fields: dict[str, Any]) -> "Stretch":
+        """Take back what `dump` gave."""
+        fields["days"] = [tuple(day) for day in fields["days"]]
+        for name in ("shift", "earlier_shift"):
+            fields[name] = fields[name] and Shift(**fields[name])
+        numbers, group, filled, latest = fields["excerpt"]
+        fields["excerpt"] = Excerpt(array("d", numbers), group, filled, array("d", latest))
+        return cls(**fields)

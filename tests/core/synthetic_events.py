@@ -1,0 +1,172 @@
+"""Rows of the table in which something happens that is to be found.
+
+`x` is in standard deviations of the metric's noise until `Run.dress` gives it a scale; `at`,
+`known` and `rows` count datapoints.
+"""
+
+import numpy as np
+from core.synthetic import PER_DAY, Made, Maker, Run, Truth, clock, wave
+from core.synthetic_quiet import NOISES, WARM, plain
+
+
+def excursion(known: int, rows: int, size: float) -> Maker:
+    def make(run: Run) -> Made:
+        x = run.rng.normal(size=known + rows + 20)
+        x[known : known + rows] += run.sign * size
+        return plain(run, x, Truth(wanted=((known, known + rows),)))
+
+    return make
+
+
+def far_above_zero(run: Run) -> Made:
+    """Make the noise a billionth of the level."""
+    x = run.rng.normal(size=800)
+    x[720] += 8.0 * run.sign
+    return clock(800), (1e9 + x) * run.scale, Truth(wanted=((720, 721),))
+
+
+def on_a_wave(rows: int, size: float) -> Maker:
+    def make(run: Run) -> Made:
+        at = 3 * PER_DAY + int(run.rng.integers(10, PER_DAY - 40))
+        x = run.rng.normal(size=at + rows + 20)
+        x += wave(clock(x.size))
+        x[at : at + rows] += run.sign * size
+        return plain(run, x, Truth(wanted=((at, at + rows),)))
+
+    return make
+
+
+def shift(size: float, waving: float = 0.0) -> Maker:
+    """Go to a new level; a day later an excursion from it is news, and so is the old one."""
+
+    def make(run: Run) -> Made:
+        at = 2 * PER_DAY + int(run.rng.integers(0, PER_DAY))
+        later, back = at + PER_DAY + 60, at + PER_DAY + 400
+        x = run.rng.normal(size=back + 10)
+        x += wave(clock(x.size), waving)
+        x[at:back] += run.sign * size
+        out = 1 if run.turn % 2 else 10
+        x[later : later + out] += 8.0 * run.sign * (1 if run.number % 2 else -1)
+        truth = Truth(
+            once=((at, at + PER_DAY),),
+            wanted=((later, later + out), (back, back + 10)),
+            quiet=((at + PER_DAY, later),),
+        )
+        return plain(run, x, truth)
+
+    return make
+
+
+def stuck(kind: str, at_value: float | None) -> Maker:
+    """Let a lively metric hold its last value, or another one, from a day on."""
+
+    def make(run: Run) -> Made:
+        at = PER_DAY + int(run.rng.integers(0, 600))
+        values = np.asarray(NOISES[kind](run, clock(at + 70)), float)
+        values[at:] = values[at - 1] if at_value is None else at_value
+        return clock(values.size), values, Truth(wanted=((at, at + 65),))
+
+    return make
+
+
+def awakes(rows: int) -> Maker:
+    """Let a constant metric change for so many rows (0: for good)."""
+
+    def make(run: Run) -> Made:
+        at = PER_DAY + int(run.rng.integers(0, 600))
+        level = (0.0, 7.0, 1.0)[run.turn % 3]
+        values = np.full(at + 2 * PER_DAY, level)
+        values[at : at + rows if rows else None] += run.sign
+        truth = Truth(wanted=((at, at + 1),), once=((at, values.size),), still=((0, at),))
+        return clock(values.size), values * run.scale, truth
+
+    return make
+
+
+def comes_to_life(run: Run) -> Made:
+    x = np.zeros(PER_DAY + 30)
+    x[PER_DAY:] = run.rng.normal(size=30)
+    return plain(run, x + 5.0, Truth(wanted=((PER_DAY, PER_DAY + 10),), still=((0, PER_DAY),)))
+
+
+def leak(days: float, shape: str) -> Maker:
+    """After days of flat noise on its way to the limit, which it is about to hit at the end."""
+
+    def make(run: Run) -> Made:
+        start, n = 2 * PER_DAY, int(days * PER_DAY)
+        way = np.concatenate((np.zeros(start), np.linspace(0.0, 1.0, n)))
+        match shape:
+            case "up":
+                full = 100.0 if run.number % 2 else 1.0
+                values = full * (0.4 + 0.6 * way + 0.005 * run.rng.normal(size=way.size))
+                values = np.minimum(values, full)
+            case "steps":  # whole percents
+                values = np.round(40.0 + 60.0 * way + 0.3 * run.rng.normal(size=way.size))
+                values = np.minimum(values, 100.0)
+            case _:
+                values = np.maximum(60.0 - 60.0 * way + 0.5 * run.rng.normal(size=way.size), 0.0)
+                values *= run.scale
+        return clock(values.size), values, Truth(once=((start, values.size),))
+
+    return make
+
+
+def counter(event: str) -> Maker:
+    """Count about 100 every minute; three resets in three days, then ten odd minutes."""
+
+    def make(run: Run) -> Made:
+        at, n = 3 * PER_DAY, 3 * PER_DAY + 30
+        steps = np.round(np.maximum(100.0 + 10.0 * run.rng.normal(size=n), 0.0))
+        if event == "busy":
+            steps = np.round(steps * (1.0 + 0.5 * wave(clock(n), 1.0)))
+        resets = np.sort(run.rng.integers(PER_DAY // 2, at - 200, 3))
+        up = run.sign > 0 if event == "busy" else event == "spike"
+        steps[at : at + 10] *= 5.0 if up else 0.0
+        total = np.cumsum(steps) + 1e6 * (run.turn % 2)
+        for reset in resets.tolist():
+            total[reset:] -= total[reset] - steps[reset] / 2.0
+        truth = Truth(
+            wanted=((at, at + 10),),
+            still=tuple((r - 1, r + 10) for r in resets.tolist()),
+            quiet=((WARM, at),),
+        )
+        return clock(n), total * run.scale, truth
+
+    return make
+
+
+def poison(size: float, rows: int, pause: int, again: float, out: int) -> Maker:
+    """One anomaly, and after a pause another one, smaller or alike; both are to be found."""
+
+    def make(run: Run) -> Made:
+        at = 2 * PER_DAY + int(run.rng.integers(0, PER_DAY))
+        then = at + rows + pause
+        x = run.rng.normal(size=then + out + 20)
+        x[at : at + rows] += run.sign * size
+        x[then : then + out] += again * run.sign * (1 if run.turn % 2 else -1)
+        wanted = ((at, at + min(rows, 10)), (then, then + out))
+        return plain(run, x, Truth(wanted=wanted))
+
+    return make
+
+
+def alike(run: Run) -> Made:
+    """Ten minutes of 20 standard deviations, and the same half an hour after, and again."""
+    at = 2 * PER_DAY + int(run.rng.integers(0, PER_DAY))
+    x = run.rng.normal(size=at + 120)
+    starts = (at, at + 40, at + 80)
+    for start in starts:
+        x[start : start + 10] += 20.0 * run.sign
+    return plain(run, x, Truth(wanted=tuple((s, s + 10) for s in starts)))
+
+
+def lasts(size: float) -> Maker:
+    """For an hour off: still an alarm in its last quarter."""
+
+    def make(run: Run) -> Made:
+        at = 2 * PER_DAY + int(run.rng.integers(0, PER_DAY))
+        x = run.rng.normal(size=at + 65)
+        x[at : at + 60] += size * run.sign
+        return plain(run, x, Truth(wanted=((at, at + 10), (at + 45, at + 60))))
+
+    return make

@@ -1,0 +1,107 @@
+"""The table of behaviour, by name: one row a line of it, neighbours beside it."""
+
+from core.synthetic import FEWER, RUNS, Maker, Row
+from core.synthetic_calendar import AUTUMN, SPRING, coarse_job, job, office_hours, week
+from core.synthetic_events import (
+    alike,
+    awakes,
+    comes_to_life,
+    counter,
+    excursion,
+    far_above_zero,
+    lasts,
+    leak,
+    on_a_wave,
+    poison,
+    shift,
+    stuck,
+)
+from core.synthetic_quiet import NOISES, afterwards, constant, drift, quiet, sawtooth
+
+from fluxd.core.detect import LocalTime
+
+WAVE = 10.0  # deviations of the noise
+
+SPIKES: dict[str, Maker] = {
+    **{
+        f"{n}-minute spike after {known}": excursion(known, n, 8.0)
+        for known in (100, 720)
+        for n in (1, 10)
+    },
+    "spike on a level of 1e9 deviations": far_above_zero,
+    **{f"{n}-minute 6 sigma on a wave": on_a_wave(n, 6.0) for n in (1, 10)},
+}
+QUIET: dict[str, Maker] = {
+    **{
+        f"quiet first day: {kind}": quiet(kind, 1)
+        for kind in ("gaussian", "laplace", "poisson 5", "sticky 20")
+    },
+    **{f"quiet: {kind}": quiet(kind, 3) for kind in NOISES},
+    "constant": constant,
+    "drift of 1 a day": drift(5.0, 5),
+    "drift of 10 in 3 days": drift(10.0, 3),
+    **{f"sawtooth of {hours} hours": sawtooth(hours) for hours in (4, 24)},
+}
+CALENDAR: dict[str, Maker] = {
+    **{f"job of {n} up to {late} late": job(n, late) for n in (1, 10, 30) for late in (0, 2)},
+    "job of 10 on a wave": job(10, 0, WAVE),
+    "job of 1 every 300 s": coarse_job,
+    **{f"week: {shape}": week(shape, 300) for shape in ("level", "wave", "office")},
+}
+LASTING: dict[str, Maker] = {
+    **{f"shift of {size}": shift(float(size)) for size in (8, 20)},
+    "shift of 20 on a wave": shift(20.0, WAVE),
+    **{
+        f"{name}: {kind}": stuck(kind, value)
+        for kind in ("gaussian", "autoregressive", "poisson 5", "poisson 100", "daily wave")
+        for name, value in (("stuck", None), ("stuck at 0", 0.0))
+    },
+    "awakes for good": awakes(0),
+    "awakes for a row": awakes(1),
+    "awakes for ten": awakes(10),
+    "comes to life": comes_to_life,
+    **{
+        f"leak {shape} within {days:.0f}": leak(days, shape)
+        for days in (1.0, 2.0)
+        for shape in ("up", "steps", "down")
+    },
+    **{f"counter: {event}": counter(event) for event in ("spike", "halt", "busy")},
+}
+SPACING: dict[str, Maker] = {
+    **{
+        f"{kind}{' on a wave' if waving else ''}": afterwards(kind, waving)
+        for waving in (0.0, WAVE)
+        for kind in ("gap of an hour", "gap of a day", "60 to 10", "60 to 300")
+    },
+    **{kind: afterwards(kind, 0.0) for kind in ("jitter", "exponential", "lossy")},
+}
+POISON: dict[str, Maker] = {
+    "8 sigma two hours after an hour of 40": poison(40.0, 60, 120, 8.0, 1),
+    "8 sigma ten minutes, after an hour of 40": poison(40.0, 60, 120, 8.0, 10),
+    "10 sigma, a day apart": poison(10.0, 10, 1440, 10.0, 10),
+    "10 sigma of one row, a day apart": poison(10.0, 1, 1440, 10.0, 1),
+    "absurd, then 12 sigma": poison(1e6, 1, 60, 12.0, 1),
+    "alike within the hour": alike,
+    "8 sigma lasts": lasts(8.0),
+    "20 sigma lasts": lasts(20.0),
+}
+SUMMER: dict[str, LocalTime] = {"summer time ends": AUTUMN, "summer time begins": SPRING}
+
+NEIGHBOURS = frozenset(
+    [f"quiet: {kind}" for kind in NOISES]
+    + [f"job of {n} up to {late} late" for n, late in ((1, 2), (10, 2), (30, 0), (30, 2))]
+    + [name for name in LASTING if name.startswith(("stuck", "leak", "shift of 20"))]
+    + [name for name in SPACING if "wave" in name]
+    + [name for name in POISON if "lasts" in name or "ten minutes" in name]
+    + ["job of 10 on a wave", "job of 1 every 300 s", "week: level", "week: office"]
+    + ["sawtooth of 4 hours", "sawtooth of 24 hours", "jitter", "lossy"]
+) - {
+    *(f"quiet: {kind}" for kind in ("gaussian", "laplace", "poisson 5", "sticky 20")),
+    *("stuck: gaussian", "leak up within 1", "leak down within 1"),
+}
+
+MAKERS = SPIKES | QUIET | CALENDAR | LASTING | SPACING | POISON
+TABLE = {
+    name: Row(name, make, runs=FEWER if name in NEIGHBOURS else RUNS)
+    for name, make in MAKERS.items()
+} | {name: Row(name, office_hours(local), local) for name, local in SUMMER.items()}

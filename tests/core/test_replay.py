@@ -1,0 +1,88 @@
+"""A series run with two settings, and what differs."""
+
+import numpy as np
+import pytest
+
+from fluxd.core.detect import THRESHOLD, score_series
+from fluxd.core.replay import CHUNK_ROWS, Settings, difference, replay
+from fluxd.core.stretch import Anomaly
+
+START = 1_700_000_000
+ROWS = 2 * CHUNK_ROWS + 300
+
+
+@pytest.fixture(scope="module")
+def series() -> "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]":
+    """Noise with a spike each at 1,000 (huge), 2,500 and 3,500."""
+    values = 50.0 + np.random.default_rng(7).normal(0.0, 2.0, ROWS)
+    values[[1_000, 2_500, 3_500]] += [200.0, 18.0, 14.0]
+    return START + 60 * np.arange(ROWS), values
+
+
+def test_scores_are_those_of_the_library_in_whatever_chunks(
+    series: "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]",
+) -> None:
+    seen: list[tuple[int, int]] = []
+    (one,) = replay(*series, [Settings()], lambda done, total: seen.append((done, total)))
+    assert one.verdicts.score.tolist() == score_series(*series).tolist()
+    assert one.verdicts.analysed.all()
+    assert seen == [(0, ROWS), (CHUNK_ROWS, ROWS), (2 * CHUNK_ROWS, ROWS)]
+    assert one.bank.counts.tolist() == [ROWS]
+
+
+def test_two_settings_at_once_are_as_each_alone(
+    series: "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]",
+) -> None:
+    several = [Settings(), Settings(0.8 * THRESHOLD), Settings(0.8 * THRESHOLD, budget=1)]
+    together = replay(*series, several)
+    for settings, one in zip(several, together, strict=True):
+        (alone,) = replay(*series, [settings])
+        assert one.found == alone.found
+        assert one.verdicts.lower.tobytes() == alone.verdicts.lower.tobytes()
+    assert len(together[1].found) > len(together[0].found) >= 1
+    assert [a.started for a in together[1].found] == [a.started for a in together[2].found]
+    assert together[2].minor > 0
+
+
+def found(started: int, ended: int | None, severity: str = "normal") -> Anomaly:
+    return Anomaly(
+        slot=0,
+        started=started,
+        ended=ended,
+        peak=started,
+        value=1.0,
+        expected=0.0,
+        lower=-0.5,
+        upper=0.5,
+        score=0.4,
+        direction="up",
+        kind="spike",
+        explanation="",
+        evidence={},
+        datapoints=1,
+        history=False,
+        severity="low" if severity == "low" else "normal",
+    )
+
+
+def test_anomalies_that_overlap_are_the_same() -> None:
+    today = [found(100, 200), found(500, 500), found(900, None)]
+    then = [found(150, 160), found(600, 700), found(950, 950), found(1_000, None)]
+    change = difference(today, then)
+    assert change.new == [then[1]]
+    assert change.lost == [today[1]]
+    assert (change.raised, change.lowered) == ([], [])
+
+
+def test_a_change_between_minor_and_not_is_told() -> None:
+    today = [found(100, 200, "low"), found(500, 500)]
+    then = [found(100, 200), found(500, 500, "low")]
+    change = difference(today, then)
+    assert (change.new, change.lost) == ([], [])
+    assert (change.raised, change.lowered) == ([then[0]], [then[1]])
+
+
+def test_nothing_differs_from_itself() -> None:
+    one = [found(100, 200, "low"), found(500, None)]
+    change = difference(one, one)
+    assert not any((change.new, change.lost, change.raised, change.lowered))
