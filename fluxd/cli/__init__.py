@@ -5,7 +5,20 @@ import sys
 from collections.abc import Sequence
 
 import fluxd
-from fluxd.cli import backup, check, doctor, import_, key, metric, replay, serve, sql
+from fluxd.cli import (
+    backup,
+    check,
+    doctor,
+    explain,
+    import_,
+    key,
+    link,
+    metric,
+    replay,
+    selftest,
+    serve,
+    sql,
+)
 from fluxd.cli.options import FAILURE
 from fluxd.core.errors import FluxdError
 
@@ -18,7 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fluxd {fluxd.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, key, replay, backup, import_, metric, check, sql, doctor):
+    for command in (
+        serve,
+        link,
+        key,
+        replay,
+        explain,
+        backup,
+        import_,
+        metric,
+        check,
+        selftest,
+        sql,
+        doctor,
+    ):
         command.register(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -216,9 +216,9 @@ def _outlook(name: str, count: int, *, runs: bool) -> str:
     """Say when it will be learnt.
 
     >>> _outlook("a", 1_000_000, runs=True)
-    'fluxd is learning them now, for about 13 min: `fluxd metric list a` then says `analysed`.'
+    'fluxd is learning them now, for about 13 min: `fluxd metric list a` says when it has.'
     """
     took = round(count * LEARN_S / 60)
     long = f", for about {took:,} min" if took else ""
     when = f"is learning them now{long}" if runs else "learns them when it runs again"
-    return f"fluxd {when}: `fluxd metric list {name}` then says `analysed`."
+    return f"fluxd {when}: `fluxd metric list {name}` says when it has."

@@ -112,8 +112,8 @@ def _read(text: str) -> float:
 def odds(score: float, interval: float | None) -> str:
     """Say what a score means.
 
-    >>> odds(0.25, 60.0), odds(0.41, 60.0)
-    ('a datapoint this odd is expected about once in 4 days on this metric', \
+    >>> odds(0.25, 60.0), odds(0.5, 60.0)
+    ('a datapoint this odd is expected about once in 32 days on this metric', \
 'a datapoint this odd is expected less than once in 10 years on this metric')
     """
     rows = rows_between(score)

@@ -16,8 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+from fluxd.core.budget import BUDGET
 from fluxd.core.errors import ConfigError
-from fluxd.daemon.kinds import Address, Duration, HostPort, Kind, Size, Truth, Whole
+from fluxd.core.sensitivity import THRESHOLDS
+from fluxd.daemon.addresses import Address, HostNames, HostPort
+from fluxd.daemon.kinds import Choice, Duration, Kind, Size, Truth, Whole, Zone
+from fluxd.daemon.timezone import SYSTEM
 
 FILE_NAME = "fluxd.toml"
 _PREFIX = "FLUXD_"
@@ -48,6 +52,11 @@ class Server:
     # request until its datapoints are on stable storage, so threads are the number of POSTs that
     # can share one commit; with fewer than 4 a page and a health check queue behind senders.
     threads: int = _whole(16, 4, 256, "threads")
+
+    # Names under which pages are shown, beside loopback's and the address of `listen`. Default
+    # none: a browser can be led to 127.0.0.1 under any name (DNS rebinding), and would then show
+    # them to whoever owns that name. Behind a proxy it's the proxy's. Keys work under all.
+    hosts: tuple[str, ...] = field(default=(), metadata={"kind": HostNames()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,27 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """`[detection]`: what is told."""
+
+    # How many anomalies a metric may have in a week before a further one is shown as minor
+    # (severity "low"), unless it is stronger than the strongest few of that week. Default 3, 0 to
+    # 1,000; 0 lets none be minor. A metric that alarms every day is no news every day; nothing is
+    # hidden by it.
+    budget: int = _whole(BUDGET, 0, 1_000, "anomalies a metric and week")
+
+    # From which score on a datapoint is anomalous: .40, .31 or .25. Default "normal", at which a
+    # quiet metric has less than one false alarm in ten days. A change teaches nothing anew.
+    sensitivity: str = field(default="normal", metadata={"kind": Choice(tuple(THRESHOLDS))})
+
+    # The clock that daily and weekly patterns follow, and that anomalies are told by. Default
+    # "system", the machine's own; else a name of the time zone database, where the machine's clock
+    # is not that by which people are at work. So summer time begins without alarms. After a change
+    # of this setting patterns are learnt by the new clock over the next days.
+    timezone: str = field(default=SYSTEM, metadata={"kind": Zone()})
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Every setting, by section."""
 
@@ -114,6 +144,7 @@ class Config:
     ingest: Ingest = Ingest()
     retention: Retention = Retention()
     store: Store = Store()
+    detection: Detection = Detection()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,24 +13,32 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fluxd.core.errors import ConfigError
+from fluxd.core.rate import Rate
 from fluxd.core.retention import Retention
 from fluxd.daemon import welcome
+from fluxd.daemon.addresses import hosts_of
 from fluxd.daemon.config import Config
+from fluxd.daemon.detection import settings_of
 from fluxd.daemon.lock import DataLock
 from fluxd.daemon.logs import set_up_logging
 from fluxd.daemon.notify import Notifier
 from fluxd.daemon.paths import create_data_directory
 from fluxd.jobs.analysis import Analysis
 from fluxd.jobs.banding import BandKeeper
+from fluxd.jobs.evidence import EvidenceKeeper
 from fluxd.jobs.forgetting import Forgetter
+from fluxd.jobs.listening import Listener
 from fluxd.jobs.pace import Pace
 from fluxd.jobs.rebuilding import Rebuilder
 from fluxd.jobs.saving import StateSaver, SummarySaver, save_ledgers
 from fluxd.jobs.scheduler import Job, Scheduler
 from fluxd.jobs.sealing import Sealer
+from fluxd.jobs.selftest import SelfTester
+from fluxd.jobs.silence import SilenceWatch
 from fluxd.store import Store, open_store, prune
 from fluxd.store.bounds import Bounds
 from fluxd.store.connection import FILE_NAME
+from fluxd.store.logins import note_address
 from fluxd.store.metrics import page_metrics
 from fluxd.web.app import create_app
 from fluxd.web.server import Server
@@ -82,7 +90,10 @@ class Daemon:
         self._lock = lock
         self.notifier = Notifier(environ)
         self._environ = environ
-        self.analysis = Analysis(store)
+        settings = settings_of(config)
+        self.analysis = Analysis(
+            store, threshold=settings.threshold, local=settings.local, budget=settings.budget
+        )
         self.states = StateSaver(store, self.analysis, band_s=config.retention.band)
         self.summaries = SummarySaver(store, self.analysis)
         retention = Retention(config.retention.raw, config.retention.rollup, config.retention.band)
@@ -92,11 +103,16 @@ class Daemon:
         )
         store.writer.refuse_new = self.bounds.refuse_new
         self.sealer = Sealer(store, lambda: self.states.saved_seq, retention)
+        bank = self.analysis.knowledge.bank
+        self.rate = Rate()
+        self.selftester = SelfTester(store, threshold=bank.threshold, local=bank.local)
+        self.listener = Listener(store, self.analysis, self._deaf)
+        self.silence = SilenceWatch(store, self.analysis, self.listener)
         self.scheduler = Scheduler(
-            self.analysis.step,
+            self._analyse,
             [
                 Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
-                Job("measure", self.bounds.measure, 5.0),
+                Job("measure", self._measure, 5.0),
                 Job("probe", lambda _now: self._probe(), 2.0),
                 Job("checkpoint", store.tend_log, 1.0),
                 Job("save summaries", self.summaries.save, 2.0),
@@ -105,7 +121,10 @@ class Daemon:
                 Job("seal", self.sealer.run, 2.0),
                 Job("keep bands", BandKeeper(store, config.retention.band).run, 2.0),
                 Job("rebuild", Rebuilder(store, self.analysis, self.states.save_slice).step, 2.0),
+                Job("keep evidence", EvidenceKeeper(store, self.analysis.knowledge).run, 2.0),
                 Job("forget", self.forgetter.run, 5.0),
+                Job("silence", self.silence.run, 5.0),
+                Job("self-test", self.selftester.step, 60.0),
             ],
             store.feed.wait,
             store.feed.wake,
@@ -122,9 +141,13 @@ class Daemon:
             max_age=config.ingest.max_age,
             max_inflated_bytes=config.ingest.max_inflated_bytes,
             allow_get=config.ingest.allow_get,
+            hosts=hosts_of(config.server.listen, config.server.hosts),
             bounds=self.bounds,
             sealed=lambda: self.sealer.sealed,
             merged=lambda: self.sealer.merged,
+            states=self.summaries.states,
+            rate=lambda: self.rate.per_second,
+            selftest=lambda: self.selftester.latest,
         )
         listen = config.server.listen
         try:
@@ -143,7 +166,9 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
         now = int(self._clock())
-        text = welcome.greeting(self.store, self.server.address, data, self._environ, now)
+        address = self.server.address
+        self.store.writer.run(lambda connection: note_address(connection, address))
+        text = welcome.greeting(self.store, address, data, self._environ, now)
         self.scheduler.start()
         self.notifier.ready(f"listening on {self.server.address}")
         if text is not None:
@@ -157,6 +182,19 @@ class Daemon:
         self.scheduler.stop(SAVE_S)
         self._save()
         log.info("stopped")
+
+    def _analyse(self, now: int) -> bool:
+        self.listener.listen(now)
+        return self.analysis.step(now)
+
+    def _deaf(self) -> bool:
+        """Whether POSTs are refused now, for reasons of our own."""
+        writer = self.store.writer
+        return writer.refusing is not None or writer.faults.present is not None
+
+    def _measure(self, now: int) -> None:
+        self.rate.add(now, self.store.writer.datapoints)
+        self.bounds.measure(now)
 
     def _probe(self) -> None:
         """Look whether the files are still there, and whether a fault of the store is over."""

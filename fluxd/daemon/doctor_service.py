@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import fluxd
+from fluxd.daemon.addresses import Address
 from fluxd.daemon.findings import Finding, Run, bad, note, ok
-from fluxd.daemon.kinds import Address
 from fluxd.daemon.paths import SYSTEM_DIRECTORY
 
 _UNIT = "fluxd.service"

@@ -4,14 +4,12 @@
 sentence that follows "it must be" in the message, with bounds and unit.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
-_LAST_PORT = 65_535
+from fluxd.daemon.timezone import zone_exists
 
 # Seconds; a year is 365 days.
 _DURATIONS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_536_000}
@@ -190,44 +188,50 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. `str(address)` is what was read, an IPv6 host in brackets."""
+class Choice:
+    """One of a few words."""
 
-    host: str
-    port: int
+    words: tuple[str, ...]
 
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+    @property
+    def wants(self) -> str:
+        """What follows "it must be"."""
+        *others, last = (f'"{word}"' for word in self.words)
+        return f"{', '.join(others)} or {last}"
+
+    def read(self, given: object) -> str:
+        """Return the word of a TOML string."""
+        if given not in self.words:
+            raise ValueError(given)
+        return str(given)
+
+    def read_text(self, given: str) -> str:
+        """Return the word."""
+        return self.read(given)
+
+    def show(self, value: object) -> str:
+        """Return `value` as TOML."""
+        return f'"{value}"'
 
 
 @dataclass(frozen=True, slots=True)
-class HostPort:
-    """`HOST:PORT`; HOST a name, an IPv4 address, or an IPv6 address in brackets."""
+class Zone:
+    """A time zone by its name, or `"system"`."""
 
     wants: str = (
-        f"HOST:PORT such as 127.0.0.1:3589 or [::1]:3589, the port from 0 (any free one) "
-        f"to {_LAST_PORT}"
+        '"system" or the name of a time zone that this machine knows, such as "Europe/Berlin" '
+        "(`timedatectl list-timezones` lists them; Debian has them in the package tzdata)"
     )
 
-    def read(self, given: object) -> Address:
-        """Return the address of a TOML string."""
-        if not isinstance(given, str):
-            raise ValueError(given)  # noqa: TRY004  # one refusal for all kinds
-        return self.read_text(given)
+    def read(self, given: object) -> str:
+        """Return the name in a TOML string."""
+        if not isinstance(given, str) or not zone_exists(given):
+            raise ValueError(given)
+        return given
 
-    def read_text(self, given: str) -> Address:
-        """Return the address that the text names."""
-        host, colon, port = given.rpartition(":")
-        if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LAST_PORT:
-            raise ValueError(given)
-        if host.startswith("[") and host.endswith("]"):
-            return Address(str(ipaddress.IPv6Address(host[1:-1])), int(port))
-        if re.fullmatch(r"[0-9.]+", host):
-            return Address(str(ipaddress.IPv4Address(host)), int(port))
-        if not _HOST_NAME.fullmatch(host):
-            raise ValueError(given)
-        return Address(host, int(port))
+    def read_text(self, given: str) -> str:
+        """Return the name."""
+        return self.read(given)
 
     def show(self, value: object) -> str:
         """Return `value` as TOML."""

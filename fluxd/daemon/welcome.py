@@ -1,4 +1,4 @@
-"""What a start prints: the first time the address, the keys and lines that work as pasted."""
+"""What a start prints: a sign-in link, and the first time keys and lines that work as pasted."""
 
 import sys
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluxd.core.detect import WARMUP
+from fluxd.daemon.links import fresh_link
 from fluxd.daemon.paths import data_directory
 from fluxd.store import Store
 from fluxd.store.keys import add_key, list_keys
@@ -24,17 +25,19 @@ def greeting(
 ) -> str | None:
     """Return what to print at a start, the first keys created on the way; None for nothing.
 
-    A journal is no place for a key, so under systemd the first keys are not shown. Desktops pass
+    A journal is no place for a key or a link, so under systemd none is shown. Desktops pass
     $JOURNAL_STREAM on to every terminal, so that a person may be looking counts.
     """
-    command = f"{_program()} key"
     option = "" if data_directory(None, environ) == data else f" --data {data}"
-    if store.writer.run(list_keys):
-        return None if _is_journal(environ) else f"keys: {command} list{option}"
-    keys = _create_first_keys(store, now)
+    is_first = not store.writer.run(list_keys)
+    keys = _create_first_keys(store, now) if is_first else None
     if _is_journal(environ):
-        return f"fluxd is ready. Get a key: sudo {command} add NAME{option}"
-    return _first_steps(address, keys, data, f"{command} add NAME{option}")
+        return f"fluxd is ready. Open its pages with: sudo {_program()} link{option}"
+    link = store.writer.run(lambda connection: fresh_link(connection, now))
+    command = f"{_program()} {{}}{option}"
+    if keys is None:
+        return _later_steps(link, command)
+    return _first_steps(address, keys, data, link, command)
 
 
 def _is_journal(environ: Mapping[str, str]) -> bool:
@@ -58,11 +61,22 @@ def _create_first_keys(store: Store, now: int) -> FirstKeys:
     return keys
 
 
-def _first_steps(address: str, keys: FirstKeys, data: Path, add_key_command: str) -> str:
+def _later_steps(link: str, command: str) -> str:
+    return f"""
+Open {link}
+(good once, for ten minutes; another: {command.format("link")}; keys: {command.format("key list")})
+"""
+
+
+def _first_steps(address: str, keys: FirstKeys, data: Path, link: str, command: str) -> str:
     element = '{"metric":"test.cpu","timestamp":\'$(date +%s)\',"value":1.5}'
     return f"""
 fluxd listens on {address}
 and keeps everything in {data}/fluxd.db
+
+Open its pages (the link works once, for ten minutes; another: {command.format("link")}):
+
+{link}
 
 1. Send a datapoint (204 says that it is on disk):
 
@@ -77,5 +91,5 @@ curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/metrics/test.cpu
 
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/anomalies
 
-This is printed at the first start only. More keys: {add_key_command}
+This is printed at the first start only. More keys: {command.format("key add NAME")}
 """

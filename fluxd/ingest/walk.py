@@ -17,7 +17,7 @@ from fluxd.ingest.strict_json import INVALID_JSON, MAX_SHOWN, decode, json_text
 # 8 MiB of `[],[],…`, 8 KiB on the wire, become 230 MB of Python objects. One such body at a time,
 # so that a handful of them at once can't take the machine's memory.
 LARGE_BODY = 1024 * 1024  # bytes
-_large_body = Lock()
+large_body = Lock()
 
 MAX_ELEMENT_SHOWN = 300  # characters of a refused element kept for its sender to recognise it
 
@@ -42,7 +42,7 @@ _QUERY_FORM = _Form(
 def walk_post(body: bytes, admission: Admission) -> Post | StatusQuery | KeyQuery:
     """Read a JSON body, from step 4 on; raises BadRequestError or UnauthorisedError."""
     if len(body) > LARGE_BODY:
-        with _large_body:
+        with large_body:
             return _walk_body(body, admission)
     return _walk_body(body, admission)
 

@@ -22,13 +22,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A key as it is listed; times in Unix seconds, `seen` of its last use as far as written."""
+    """A key as it is listed; times in Unix seconds."""
 
     key: Key
     created: int
     revoked: int | None
     metrics: int
-    seen: int | None = None
 
 
 class KeyRing:
@@ -134,10 +133,17 @@ def revoke_key(connection: apsw.Connection, name: str, *, now: int) -> None:
 def list_keys(connection: apsw.Connection) -> list[KeyRecord]:
     """Return every key, the revoked ones too, in the order of their creation."""
     rows = connection.execute(
-        "SELECT id, name, prefix, quota, scope, created, revoked,"
-        " (SELECT count(*) FROM series WHERE series.key = keys.id), seen FROM keys ORDER BY id"
+        "SELECT id, name, prefix, quota, scope, created, revoked, coalesce(metrics, 0) FROM keys"
+        " LEFT JOIN (SELECT key, count(*) AS metrics FROM series GROUP BY key) ON key = keys.id"
+        " ORDER BY id"
     )
     return [KeyRecord(Key(*row[:5]), *row[5:]) for row in rows]
+
+
+def read_seen(reader: apsw.Connection) -> dict[int, int]:
+    """Return when keys were last used (Unix s), by id, as far as that was written."""
+    rows = reader.execute("SELECT id, seen FROM keys WHERE seen IS NOT NULL")
+    return {int(key): int(second) for key, second in rows}
 
 
 def write_seen(connection: apsw.Connection, seen: Mapping[int, int]) -> None:

@@ -75,6 +75,14 @@ def add_link(connection: apsw.Connection, now: int) -> str:
     return secret
 
 
+def is_link(reader: apsw.Connection, secret: str, now: int) -> bool:
+    """Whether a link would sign in at `now` (Unix s)."""
+    row = reader.execute(
+        "SELECT 1 FROM links WHERE digest = ? AND expires > ?", (digest_of(secret), now)
+    ).fetchone()
+    return row is not None
+
+
 def redeem_link(connection: apsw.Connection, secret: str, now: int) -> bool:
     """Use a link up; whether it was good at `now` (Unix s)."""
     connection.execute(

@@ -1,12 +1,13 @@
 """GET /api/v1/anomalies and /api/v1/anomalies/{id}: what was anomalous, and why."""
 
+import dataclasses
 import re
 
 import falcon
 
 from fluxd.core.errors import NotFoundError
 from fluxd.core.names import MAX_STORED
-from fluxd.store.anomalies import get_anomaly, page_anomalies
+from fluxd.store.anomalies import get_anomaly, get_evidence, page_anomalies
 from fluxd.web.api_answers import write_json, write_page
 from fluxd.web.api_parameters import MAX_INTEGER, Parameters, check_order
 from fluxd.web.services import Services
@@ -22,11 +23,12 @@ class AnomaliesResource:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer a page of those that lasted at any time in [from, to]."""
-        query = Parameters(req, "metric", "from", "to", "min_score", "limit", "cursor")
+        query = Parameters(req, "metric", "from", "to", "min_score", "severity", "limit", "cursor")
         metric = query.text("metric", longest=MAX_STORED)
         since, until = query.second("from"), query.second("to")
         check_order(since, until)
         min_score = query.decimal("min_score", least=0, most=1)
+        severity = query.choice("severity", ("normal", "low"))
         limit = query.limit()
         cursor = query.integer("cursor", least=1, most=MAX_INTEGER)
         with self._store.read() as reader:
@@ -36,6 +38,7 @@ class AnomaliesResource:
                 since=since,
                 until=until,
                 min_score=min_score,
+                severity=severity,
                 limit=limit,
                 cursor=cursor,
             )
@@ -43,7 +46,7 @@ class AnomaliesResource:
 
 
 class AnomalyResource:
-    """GET /api/v1/anomalies/{id}: one anomaly."""
+    """GET /api/v1/anomalies/{id}: one anomaly with its evidence."""
 
     def __init__(self, services: Services) -> None:
         self._store = services.store
@@ -51,12 +54,13 @@ class AnomalyResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response, anomaly_id: str) -> None:
         """Answer the anomaly with this id."""
         Parameters(req)
-        found = None
+        found, evidence = None, None
         if _ID.fullmatch(anomaly_id):
             with self._store.read() as reader:
                 found = get_anomaly(reader, int(anomaly_id))
+                evidence = get_evidence(reader, int(anomaly_id))
         if found is None:
             raise NotFoundError(
                 "there is no anomaly with that id: GET /api/v1/anomalies lists them"
             )
-        write_json(resp, found)
+        write_json(resp, dataclasses.asdict(found) | {"evidence": evidence})

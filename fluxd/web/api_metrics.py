@@ -6,17 +6,14 @@ from typing import Any
 import falcon
 
 from fluxd.core.errors import NotFoundError
-from fluxd.core.knowledge import MetricStatus
 from fluxd.core.names import MAX_STORED
+from fluxd.core.states import STATES, MetricStatus
 from fluxd.store.catalog import Catalog
 from fluxd.store.metrics import page_metrics, read_summary
 from fluxd.web.api_answers import write_json, write_page
 from fluxd.web.api_parameters import MAX_LIMIT, Parameters
 from fluxd.web.api_paths import metric_of
 from fluxd.web.services import Services
-
-# Retired: silent for as long as datapoints are kept, and analysed anew once it reports.
-STATES = ("learning", "analysed", "retired")
 
 # Metrics looked at for one page that asks for a state, which is known in memory only: about 100 ms.
 MAX_LOOKED_AT = 20_000
@@ -53,10 +50,11 @@ class MetricsResource:
     ) -> tuple[list[dict[str, Any]], str | None]:
         page: list[dict[str, Any]] = []
         after: str | None = cursor
+        now = int(self._services.clock())
         for _ in range(MAX_LOOKED_AT // MAX_LIMIT):
             looked_at, after = self._page(match, MAX_LIMIT, after or "")
             for series, name in looked_at:
-                if self._is_in(state, series):
+                if self._is_in(state, series, now):
                     page.append(describe(self._services, series, name))
                 if len(page) > limit:  # one more than asked for: there is a next page
                     return page[:limit], page[limit - 1]["metric"]
@@ -64,10 +62,10 @@ class MetricsResource:
                 break
         return page, after
 
-    def _is_in(self, state: str, series: int) -> bool:
+    def _is_in(self, state: str, series: int, now: int) -> bool:
         if self._services.store.catalog.is_retired(series):
             return state == "retired"
-        return self._services.knowledge.status(series, 0).state == state
+        return self._services.knowledge.state(series, now) == state
 
 
 class MetricResource:

@@ -8,7 +8,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import falcon
 
-PREFIX = "/api/v1/metrics/"
+PREFIXES = ("/api/v1/metrics/", "/metrics-list/")
 
 
 class EncodedPaths:
@@ -16,7 +16,7 @@ class EncodedPaths:
 
     def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
         """Put the encoded path in place of the decoded one."""
-        if req.path.startswith(PREFIX):
+        if req.path.startswith(PREFIXES):
             req.path = _encoded(req)
 
 

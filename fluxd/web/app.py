@@ -8,12 +8,25 @@ from fluxd.web.api_datapoints import DatapointsResource
 from fluxd.web.api_ledgers import IngestionTestsResource, RejectionsResource
 from fluxd.web.api_metrics import MetricResource, MetricsResource
 from fluxd.web.api_paths import EncodedPaths
+from fluxd.web.api_selftest import SelfTestResource
+from fluxd.web.api_sensitivity import SensitivityResource
+from fluxd.web.assets import AssetsResource
 from fluxd.web.auth import ReadAccess, WrongKeys
+from fluxd.web.entry import SignInResource, SignOutResource
 from fluxd.web.exposition import ExpositionResource
 from fluxd.web.flux import FluxQueryResource, FluxResource
 from fluxd.web.health import HealthResource
+from fluxd.web.hosts import Hosts
 from fluxd.web.openapi import OpenApiResource
+from fluxd.web.page_access import AccessResource
+from fluxd.web.page_integrations import IntegrationsResource, KeyResource
+from fluxd.web.page_keys import KeysResource
+from fluxd.web.page_routes import add_pages
+from fluxd.web.page_status import StatusPage
+from fluxd.web.page_tests import IngestionTestPage
+from fluxd.web.pages import ASSETS, SECURITY_HEADERS
 from fluxd.web.services import Services
+from fluxd.web.sessions import Sessions
 
 App = falcon.App[falcon.Request, falcon.Response]
 
@@ -24,15 +37,18 @@ OPEN_TO_ALL = (
     OpenApiResource,
     HealthResource,
     ExpositionResource,
+    AssetsResource,
+    SignInResource,
 )
 
 
 def create_app(services: Services) -> App:
     """Return the application over the daemon's parts."""
     wrong_keys = WrongKeys(services.clock)
+    sessions = Sessions(services.store, Hosts(services.hosts))
     app: App = falcon.App(
         middleware=[
-            ReadAccess(services.store.keys, wrong_keys, open_to_all=OPEN_TO_ALL),
+            ReadAccess(services, sessions, wrong_keys, open_to_all=OPEN_TO_ALL),
             EncodedPaths(),
             AnswerHeaders(),
         ]
@@ -46,31 +62,48 @@ def create_app(services: Services) -> App:
     app.add_route("/api/v1/metrics", MetricsResource(services))
     app.add_route("/api/v1/metrics/{metric}", MetricResource(services))
     app.add_route("/api/v1/metrics/{metric}/datapoints", DatapointsResource(services))
+    app.add_route("/api/v1/metrics/{metric}/sensitivity", SensitivityResource(services))
     app.add_route("/api/v1/anomalies", AnomaliesResource(services))
     app.add_route("/api/v1/anomalies/{anomaly_id}", AnomalyResource(services))
+    app.add_route("/api/v1/selftest", SelfTestResource(services))
     app.add_route("/api/v1/rejections", RejectionsResource(services))
     app.add_route("/api/v1/ingestion-tests", IngestionTestsResource(services))
 
     app.add_route("/openapi.json", OpenApiResource(allow_get=services.allow_get))
     app.add_route("/healthz", HealthResource(services))
     app.add_route("/metrics", ExpositionResource(services, wrong_keys))
+    app.add_route("/static/{name:path}", AssetsResource(ASSETS))
+    add_pages(app, services)
+    app.add_route("/settings/integrations", IntegrationsResource(services))
+    app.add_route("/settings/integrations/key", KeyResource(services))
+    app.add_route("/settings/ingestion-test", IngestionTestPage(services))
+    app.add_route("/settings/keys", KeysResource(services))
+    app.add_route("/settings/access", AccessResource(services))
+    app.add_route("/status", StatusPage(services))
+    app.add_route("/sign-in", SignInResource(services, sessions))
+    app.add_route("/sign-out", SignOutResource(services, sessions))
     return app
 
 
 class AnswerHeaders:
     """Falcon middleware: headers that every answer carries.
 
-    No answer here is worth keeping, a health check's least of all; and no browser shall guess that
-    one of them is a page.
+    But for static files no answer is worth keeping, a health check's least of all; and no browser
+    shall guess that an answer is a page, or let another site's page have it.
     """
 
     def process_response(
         self,
         _req: falcon.Request,
         resp: falcon.Response,
-        _resource: object,
+        resource: object,
         _req_succeeded: bool,  # noqa: FBT001  # falcon's signature
     ) -> None:
-        """Add them."""
+        """Add them; an agent gets the two that matter to it, since it is what there is most of."""
         resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Cache-Control", "no-store")
+        if not isinstance(resource, FluxResource | FluxQueryResource):
+            for name, value in SECURITY_HEADERS.items():
+                if resp.get_header(name) is None:  # a picture's own policy is stricter
+                    resp.set_header(name, value)
+        if resp.get_header("Cache-Control") is None:
+            resp.set_header("Cache-Control", "no-store")

@@ -1,4 +1,4 @@
-"""Who may read: a key of scope `read`, sent as `Authorization: Bearer <key>`."""
+"""Who may read: a key of scope `read`, as `Authorization: Bearer <key>`, or a signed-in browser."""
 
 import logging
 import math
@@ -9,7 +9,11 @@ from typing import Any
 import falcon
 
 from fluxd.core.errors import UnauthorisedError
-from fluxd.store.keys import KeyRing
+from fluxd.web.entry import check_host, show_sign_in
+from fluxd.web.hosts import Hosts
+from fluxd.web.pages import Page
+from fluxd.web.services import Services
+from fluxd.web.sessions import SAFE_METHODS, Sessions
 
 log = logging.getLogger(__name__)
 
@@ -40,37 +44,65 @@ class WrongKeys:
 
 
 class ReadAccess:
-    """Falcon middleware that lets a request pass to a resource only with a read key.
+    """Falcon middleware that lets a request pass with a read key or a session only.
 
     `open_to_all` are the kinds of resource that ask for none, or for a key in their own way. What
     isn't named is guarded, so a route that is added later can't be open by oversight; and the
     resource decides, not the path: the router finds the same one behind `/api` and `//api`.
+
+    A read key only reads. A session also changes, if the request comes from one of our own pages.
     """
 
     def __init__(
-        self, keys: KeyRing, wrong_keys: WrongKeys, *, open_to_all: tuple[type, ...]
+        self,
+        services: Services,
+        sessions: Sessions,
+        wrong_keys: WrongKeys,
+        *,
+        open_to_all: tuple[type, ...],
     ) -> None:
-        self._keys = keys
+        self._services = services
+        self._sessions = sessions
+        self._hosts = Hosts(services.hosts)
         self._wrong_keys = wrong_keys
         self._open_to_all = open_to_all
 
     def process_resource(
         self,
         req: falcon.Request,
-        _resp: falcon.Response,
+        resp: falcon.Response,
         resource: object,
         _params: dict[str, Any],
     ) -> None:
-        """Raise UnauthorisedError unless the request may go on."""
+        """Raise an error, or answer with the sign-in page, unless the request may go on."""
+        req.context.page = isinstance(resource, Page)
         if isinstance(resource, self._open_to_all):
             return
-        secret = bearer(req.get_header("Authorization"))
-        if secret is not None:
-            key = self._keys.find(secret)
-            if key is not None and key.scope == "read":
+        if req.context.page:
+            check_host(req, self._hosts)
+        session = self._sessions.find(req, self._services.clock())
+        resp.context.session = session
+        if req.method not in SAFE_METHODS:
+            if session is not None:
+                self._sessions.check_change(req, session)
                 return
-            self._wrong_keys.note(req.remote_addr)
-        raise UnauthorisedError("invalid key")
+        elif session is not None or self._has_read_key(req):
+            return
+        if not req.context.page:
+            raise UnauthorisedError("invalid key")
+        show_sign_in(resp, self._services)
+        resp.complete = True
+
+    def _has_read_key(self, req: falcon.Request) -> bool:
+        secret = bearer(req.get_header("Authorization"))
+        if secret is None:
+            return False
+        key = self._services.store.keys.find(secret)
+        if key is not None and key.scope == "read":
+            self._services.store.keys.seen[key.id] = int(self._services.clock())
+            return True
+        self._wrong_keys.note(req.remote_addr)
+        return False
 
 
 def bearer(header: str | None) -> str | None:

@@ -1,7 +1,8 @@
 """Errors as HTTP answers: the one place that knows which status an error has.
 
 Every error of every endpoint is `{"code": <the status>, "message": "<a sentence>"}` in JSON,
-whatever the client says that it accepts; a bad element of a POST adds its `index`.
+whatever the client says that it accepts; a bad element of a POST adds its `index`. Errors of pages
+are pages.
 """
 
 import json
@@ -14,12 +15,15 @@ import falcon
 from fluxd.core.errors import (
     BadRequestError,
     FluxdError,
+    ForbiddenError,
     NotFoundError,
     PayloadTooLargeError,
     StoreError,
+    TooManyAttemptsError,
     UnauthorisedError,
     UnavailableError,
 )
+from fluxd.web.pages import render
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +31,10 @@ log = logging.getLogger(__name__)
 _STATUSES: dict[type[FluxdError], int] = {
     BadRequestError: 400,
     UnauthorisedError: 401,
+    ForbiddenError: 403,
     NotFoundError: 404,
     PayloadTooLargeError: 413,
+    TooManyAttemptsError: 429,
     UnavailableError: 503,
     StoreError: 503,
 }
@@ -41,6 +47,9 @@ _SENTENCES = {
     404: "there is nothing at this address: GET /openapi.json lists what there is",
     405: "this method is not allowed here: the header Allow lists those that are",
 }
+
+# Of the errors that pages have; others are "Something went wrong".
+_HEADINGS = {403: "Not allowed", 404: "Not found", 429: "Too many attempts", 503: "Not just now"}
 
 
 def install(app: falcon.App[falcon.Request, falcon.Response]) -> None:
@@ -75,20 +84,24 @@ def _answer_fluxd_error(
     if status == 500:  # noqa: PLR2004  # not in the table: nobody meant it as an answer
         _answer_unexpected(req, resp, error, params)
         return
-    write_error(resp, status, error.message, index=getattr(error, "index", None))
+    if _is_page(req):
+        _write_page(resp, status, error.message)
+    else:
+        write_error(resp, status, error.message, index=getattr(error, "index", None))
     if status == 401:  # noqa: PLR2004
         resp.set_header("WWW-Authenticate", "Bearer")
-    elif status == 503:  # noqa: PLR2004
+    elif status in (429, 503):
         resp.set_header("Retry-After", str(getattr(error, "retry_after_s", RETRY_AFTER_S)))
 
 
-def _answer_http_error(
-    _req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError
-) -> None:
+def _answer_http_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     """Serialise falcon's own errors; their headers (Allow) are set already."""
     status = error.status_code
     message = _SENTENCES.get(status) or error.description or error.title or "error"
-    write_error(resp, status, message)
+    if _is_page(req):
+        _write_page(resp, status, message)
+    else:
+        write_error(resp, status, message)
 
 
 def _answer_unexpected(
@@ -101,4 +114,19 @@ def _answer_unexpected(
     request_id = uuid.uuid4().hex
     where = req.uri_template or "no route"
     log.error("request %s failed: %s %s", request_id, req.method, where, exc_info=error)
-    write_error(resp, 500, f"internal error: fluxd's log has it as request {request_id}")
+    message = f"internal error: fluxd's log has it as request {request_id}"
+    if _is_page(req):
+        _write_page(resp, 500, message)
+    else:
+        write_error(resp, 500, message)
+
+
+def _is_page(req: falcon.Request) -> bool:
+    """Whether the request was routed to a page; the guard of all routes has noted it."""
+    return bool(getattr(req.context, "page", False))
+
+
+def _write_page(resp: falcon.Response, status: int, message: str) -> None:
+    heading = _HEADINGS.get(status, "Something went wrong")
+    sentence = f"{message[:1].upper()}{message[1:]}."
+    render(resp, "error.html", status=status, heading=heading, message=sentence)

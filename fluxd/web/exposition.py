@@ -42,6 +42,7 @@ class ExpositionResource:
         self._add_store(page)
         self._add_bounds(page)
         self._add_analysis(page)
+        self._add_selftest(page)
         self._add_jobs(page)
         self._add_process(page)
         resp.content_type = CONTENT_TYPE
@@ -100,6 +101,12 @@ class ExpositionResource:
             "fluxd_metrics_retired",
             "Metrics that left the analysis because they were silent.",
             len(store.catalog.retired_ids()),
+        )
+        page.add(
+            "fluxd_metrics_in_state",
+            "gauge",
+            "Metrics by the state that the view `metrics` has; it may be some minutes old.",
+            [({"state": state}, count) for state, count in self._services.states().items()],
         )
         page.gauge("fluxd_store_bytes", "Size of the store, its log included.", store.bytes)
         page.gauge("fluxd_wal_bytes", "Size of the write-ahead log.", store.log_bytes)
@@ -175,6 +182,23 @@ class ExpositionResource:
             "fluxd_scheduler_last_tick_timestamp_seconds",
             "When the scheduler last finished a turn.",
             services.last_tick(),
+        )
+
+    def _add_selftest(self, page: "Exposition") -> None:
+        found = self._services.selftest()
+        if found is None:
+            return
+        recall = {(one["kind"], f"{one['size']:g}"): one["recall"] for one in found["cases"]}
+        page.add(
+            "fluxd_selftest_recall_ratio",
+            "gauge",
+            "Share of the last self-test's events that were found; size in noises of the metric.",
+            [({"kind": k, "size": s}, r) for (k, s), r in recall.items() if r is not None],
+        )
+        page.gauge(
+            "fluxd_selftest_alarms_per_metric_day",
+            "Anomalies on the last self-test's untouched copies; real ones are among them.",
+            found["alarms_per_day"],
         )
 
     def _add_jobs(self, page: "Exposition") -> None:

@@ -1,38 +1,21 @@
-"""The ingestion endpoints: what stands around the parser and the store."""
-
-import json
-import logging
-from collections.abc import Callable
-from typing import Any
+"""The ingestion endpoints: what stands around the parsers and the store."""
 
 import falcon
 
-from fluxd.core.errors import (
-    BadRequestError,
-    FluxdError,
-    PayloadTooLargeError,
-    UnauthorisedError,
-)
-from fluxd.core.keys import Key
-from fluxd.core.names import stored_name
+from fluxd.core.errors import PayloadTooLargeError, UnauthorisedError
 from fluxd.ingest.body import inflate
-from fluxd.ingest.flux import KeyQuery, Post, StatusQuery, parse_post, parse_query
-from fluxd.store.handover import Batch, NewRow, Part
-from fluxd.store.ingestion_tests import IngestionTest
-from fluxd.store.places import SERIES_BITS, hour_of, open_hour, place_of
-from fluxd.store.rows import pack, pack_hours
-from fluxd.web.errors import status_of
+from fluxd.ingest.flux import parse_post, parse_query
+from fluxd.ingest.telegraf import TelegrafPost, parse_telegraf
+from fluxd.web.flux_answers import Answers, Parsed
+from fluxd.web.flux_telegraf import TelegrafAnswers
 from fluxd.web.services import Services
-
-log = logging.getLogger(__name__)
 
 MAX_WIRE_BYTES = 1_048_576  # the customer's 1024K
 
 TOO_LARGE = f"payload too large - more than {MAX_WIRE_BYTES} bytes: send fewer metrics in one POST"
 
-Parsed = Post | StatusQuery | KeyQuery
-
 _NOT_A_TEST = frozenset({"false", "0", "no", "off"})
+_NOT_TELEGRAF = frozenset({"false"})
 
 
 class FluxResource:
@@ -41,6 +24,7 @@ class FluxResource:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._answers = Answers(services)
+        self._telegraf = TelegrafAnswers(services)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Take datapoints in; 204 says that they are on stable storage."""
@@ -59,7 +43,22 @@ class FluxResource:
                 services.max_age,
             )
 
-        self._answers.answer(parse, resp, now, key=key, test=_is_test(req))
+        if not _is_on(req.env.get("HTTP_TELEGRAF"), _NOT_TELEGRAF):
+            self._answers.answer(parse, resp, now, key=key, test=_is_test(req))
+            return
+
+        def parse_batch() -> TelegrafPost:
+            return parse_telegraf(
+                self._read_body(req, refuse=header_key is not None and key is None),
+                header_key or _bearer(req),
+                req.env.get("HTTP_PREFIX") or None,
+                services.store.keys.find,
+                services.store.catalog.known,
+                now,
+                services.max_age,
+            )
+
+        self._telegraf.answer(parse_batch, resp, now, key=key, test=_is_test(req))
 
     def _read_body(self, req: falcon.Request, *, refuse: bool) -> bytes:
         """Return the inflated body; steps 1 to 3 of the contract, `refuse` for a wrong key."""
@@ -100,196 +99,14 @@ class FluxQueryResource:
         self._answers.answer(parse, resp, now, key=None, test=_is_test(req))
 
 
-class Answers:
-    """What both endpoints do with a request."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    def answer(
-        self,
-        parse: Callable[[], Parsed],
-        resp: falcon.Response,
-        now: int,
-        *,
-        key: Key | None,
-        test: bool,
-    ) -> None:
-        """Store what was sent and fill in the response; `key` is the header's, where known."""
-        try:
-            parsed = parse()
-            if isinstance(parsed, Post):
-                key = parsed.key  # a refusal from here on is this sender's, wherever its key was
-            if not isinstance(parsed, Post):
-                text = "ok" if isinstance(parsed, StatusQuery) else "key valid"
-                _json(resp, 200, {"status": text})
-                self._services.counts.count(200)
-            elif parsed.test or test:
-                self._report_test(parsed, resp, now)
-            else:
-                batch = batch_of(parsed, now)
-                names = parsed.names if batch.new else []
-                # Free the elements before the wait: the next request then takes their memory
-                # while it is in the cache, which makes a sixth more POSTs of 500 a second.
-                del parsed
-                self._store(batch, names, resp)
-        except FluxdError as error:
-            self._note_refusal(error, key, now, test=test)
-            raise
-        except Exception:
-            self._services.counts.count(500)
-            raise
-
-    def _store(self, batch: Batch, names: list[str], resp: falcon.Response) -> None:
-        rejected = self._services.store.writer.submit(batch)
-        counts = self._services.counts
-        if rejected:
-            _json(resp, 207, over_quota(names, rejected, batch.key))
-            counts.count(207, accepted=batch.rows - len(rejected), over_quota=len(rejected))
-        else:
-            resp.status = falcon.HTTP_204
-            counts.count(204, accepted=batch.rows)
-
-    def _report_test(self, post: Post, resp: falcon.Response, now: int) -> None:
-        """Say what would have happened, and keep it for the Metric Ingestion Test page."""
-        store = self._services.store
-        dropped = set(_over_quota_now(post, store.catalog.owned(post.key.id)))
-        kept = [name for at, name in enumerate(post.names) if at not in dropped]
-        lost = [name for at, name in enumerate(post.names) if at in dropped]
-        store.ingestion_tests.note(IngestionTest(now, post.key.name, kept, lost))
-        if not post.test:
-            resp.status = falcon.HTTP_204
-            self._services.counts.count(204)
-            return
-        report = {
-            "message": "metric ingestion test, no metrics were ingested only counts are reported",
-            "ingest_count": len(kept),
-            "drop_count": len(lost),
-            "metrics": kept,
-            "dropped": lost,
-        }
-        _json(resp, 200, report)
-        self._services.counts.count(200)
-
-    def _note_refusal(self, error: FluxdError, key: Key | None, now: int, *, test: bool) -> None:
-        """Count a refused request, and keep it where its sender's owner can see it."""
-        self._services.counts.count(status_of(error))
-        store = self._services.store
-        if isinstance(error, UnauthorisedError):
-            if self._services.counts.may_tell_of_wrong_key(now):
-                log.warning("a request with an unknown key was refused (told once a minute)")
-            return
-        index = element = None
-        if isinstance(error, BadRequestError):
-            index, element = error.index, error.element
-            key = error.key or key
-            test = test or error.test
-        name = key.name if key else None
-        if test and name is not None:
-            store.ingestion_tests.note(IngestionTest(now, name, [], [], error.message))
-        else:
-            store.rejections.note(now, name, error.message, index=index, element=element)
-
-
-def batch_of(post: Post, now: int) -> Batch:
-    """Return a request's datapoints as the store takes them."""
-    if post.fills is None and None not in post.ids:
-        places = [
-            timestamp << SERIES_BITS | series  # type: ignore[operator]  # none is None here
-            for timestamp, series in zip(post.timestamps, post.ids, strict=True)
-        ]
-        datapoints = dict(zip(places, post.values, strict=True))
-        oldest_open, second = open_hour(now), post.timestamps[0]
-        if post.timestamps.count(second) == len(
-            places
-        ):  # as agents send: no need to look for hours
-            parts = [Part(hour_of(second, oldest_open), history=False, packed=pack(datapoints))]
-        else:
-            parts = pack_hours(datapoints, oldest_open, history=False)
-        return Batch(post.key, now, len(places), parts)
-    return _mixed_batch(post, now)
-
-
-def _mixed_batch(post: Post, now: int) -> Batch:
-    """Return a batch with new metrics or history in it.
-
-    Of a pair sent twice the last one stands, fill or not, whichever way each would have gone: a
-    name may become known while its request is read, so one unknown place makes it new in all.
-    """
-    fills = post.fills or [False] * len(post.ids)
-    new = {name for name, series in zip(post.names, post.ids, strict=True) if series is None}
-    stored = [stored_name(post.key.prefix, name) for name in post.names]
-    last = {
-        (name, timestamp): (value, fill)
-        for name, timestamp, value, fill in zip(
-            stored, post.timestamps, post.values, fills, strict=True
-        )
-    }
-    live: dict[int, float] = {}
-    history: dict[int, float] = {}
-    batch = Batch(post.key, now, len(post.ids))
-    elements = zip(post.names, stored, post.ids, post.timestamps, strict=True)
-    for position, (name, as_stored, series, timestamp) in enumerate(elements):
-        value, fill = last[as_stored, timestamp]
-        if series is None or name in new:
-            batch.new.append(NewRow(position, as_stored, timestamp, value, fill))
-        else:
-            (history if fill else live)[place_of(timestamp, series)] = value
-    for datapoints, is_history in ((live, False), (history, True)):
-        batch.parts += pack_hours(datapoints, open_hour(now), history=is_history)
-    return batch
-
-
-def over_quota(names: list[str], rejected: list[int], key: Key) -> dict[str, Any]:
-    """Return the body of a 207: the rejected elements, then the processed ones."""
-    refused = set(rejected)
-    lost = [name for at, name in enumerate(names) if at in refused]
-    kept = [name for at, name in enumerate(names) if at not in refused]
-    return {
-        "code": 207,
-        "data": [{"metric": name, "status": 400} for name in lost]
-        + [{"metric": name, "status": 204} for name in kept],
-        "error": (
-            f"over quota - this account is allowed {key.quota} metrics and an additional "
-            f"{len(lost)} new metrics were posted that have been rejected"
-        ),
-        "message": f"{len(kept)} metrics were processed and {len(lost)} metrics were rejected",
-        "rejected metrics": lost,
-        "rejected metrics count": len(lost),
-        "processed metrics": kept,
-        "processed metrics count": len(kept),
-        "submitted metrics count": len(names),
-    }
-
-
-def _over_quota_now(post: Post, owned: int) -> list[int]:
-    """Return the positions that the quota would refuse if the request were stored now."""
-    if post.key.quota is None:
-        return []
-    created: set[str] = set()
-    refused = []
-    for position, (name, series) in enumerate(zip(post.names, post.ids, strict=True)):
-        stored = stored_name(post.key.prefix, name)
-        if series is not None or stored in created:
-            continue
-        if owned + len(created) < post.key.quota:
-            created.add(stored)
-        else:
-            refused.append(position)
-    return refused
-
-
 def _is_test(req: falcon.Request) -> bool:
-    flag = req.env.get("HTTP_X_TEST_ONLY")
-    return flag is not None and flag.strip().lower() not in _NOT_A_TEST
+    return _is_on(req.env.get("HTTP_X_TEST_ONLY"), _NOT_A_TEST)
+
+
+def _is_on(flag: str | None, off: frozenset[str]) -> bool:
+    return flag is not None and flag.strip().lower() not in off
 
 
 def _bearer(req: falcon.Request) -> str | None:
     scheme, _, token = req.env.get("HTTP_AUTHORIZATION", "").partition(" ")
     return (token.strip() or None) if scheme.lower() == "bearer" else None
-
-
-def _json(resp: falcon.Response, status: int, body: dict[str, Any]) -> None:
-    resp.status = status
-    resp.content_type = falcon.MEDIA_JSON
-    resp.text = json.dumps(body)  # with a space behind : and , as the contract shows it

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fluxd.core.knowledge import Knowledge
 from fluxd.core.reports import JobReport
@@ -45,7 +46,9 @@ class Services:
     `clock` gives Unix seconds; `lag_s(now)` how long ago the oldest datapoint not yet analysed was
     received; `last_tick()` when the scheduler last ended a turn; `reports` are its jobs' by name;
     `sealed()` and `merged()` how many datapoints were sealed and how many blocks merged into longer
-    ones since the start.
+    ones since the start; `selftest()` what the last nightly self-test found, None before the first;
+    `states()` how many metrics are in each state; `hosts` the names beside loopback's under which
+    pages are shown; `rate()` the datapoints stored in a second, None at first.
     """
 
     store: Store
@@ -60,4 +63,8 @@ class Services:
     max_age: int = 3600
     max_inflated_bytes: int = 8 << 20
     allow_get: bool = False
+    hosts: tuple[str, ...] = ()
+    selftest: Callable[[], Mapping[str, Any] | None] = lambda: None
+    states: Callable[[], Mapping[str, int]] = dict
+    rate: Callable[[], float | None] = lambda: None
     counts: RequestCounts = field(default_factory=RequestCounts)

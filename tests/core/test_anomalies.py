@@ -96,7 +96,7 @@ def test_snapshots_come_only_when_something_changes() -> None:
 
 def test_another_datapoint_within_the_hour_continues_the_anomaly() -> None:
     values = noise(1700)
-    values[[1200, 1240, 1400]] += [12.0, 90.0, 90.0]
+    values[[1200, 1240, 1400]] += [8.0, 18.0, 90.0]
     first, second = anomalies_of(values)
     assert first.started == START + 60 * 1200
     assert first.peak == first.ended == START + 60 * 1240
@@ -216,7 +216,7 @@ def test_a_level_shift_is_told_once_and_what_is_new_at_the_new_level_is_new() ->
     assert shift.kind == "level shift"
     assert shift.explanation.startswith("Rose from about 100 to about 130 at")
     assert shift.ended == START + 60 * 1_209
-    values[[1_250, 1_900]] += [12.0, 40.0]
+    values[[1_250, 1_900]] += [20.0, 40.0]
     shift, first, second = remarked(values, aftermath | {n: remark(n) for n in (1_250, 1_900)})
     assert shift.ended == START + 60 * 1_209
     assert (first.kind, first.started) == ("spike", START + 60 * 1_250)

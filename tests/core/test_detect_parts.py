@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fluxd.core.detect import WARMUP, Bank, forecast, tail
-from fluxd.core.detect.layout import PARTS, VITALS, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, PARTS, VITALS, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
 START = 1_700_000_000
@@ -21,6 +21,7 @@ class NaiveTail:
     index: float = 0.4
     bursts: float = 3.0
     run: int = 0
+    far: float = 0.0
     peak: float = 0.0
     began: int = -10
     mean: float = 0.0
@@ -38,20 +39,21 @@ class NaiveTail:
         if n >= WARMUP:
             ratio = z / max(self.edge, floor)
             rare = math.log10(1 / 0.03) * min(ratio, 1.0)
+            self.far = self.far * (1.0 - 1.0 / 10_080) + (ratio > 1.9 and self.run == 0)
             if ratio > 1.0:
                 rare += math.log(ratio) / (self.index * math.log(10.0))
-                self.learn_index(math.log(ratio), 0.27 - 0.14 * light, n)
+                self.learn_index(math.log(ratio), 0.26 - 0.13 * light, n)
             self.rarities.append(rare)
             self.learn_edge(z, floor, n)
         if n >= 10:
             limited = z if n < 30 else min(z, 6.0 * self.mean)
-            rate = 1.0 / min(n - 9, 2000) if self.run <= 10 else 0.0
+            rate = 1.0 / min(n - 9, 2000) if self.run <= 2 else 0.0
             self.mean += rate * (limited - self.mean)
             self.square += rate * (limited * limited - self.square)
 
     def learn_index(self, excess: float, least: float, n: int) -> None:
-        limit = 2.5 + 5.5 * min(1.0, 10.0 / self.bursts)
-        excess = min(excess, limit * max(self.index, 0.27))
+        limit = 3.0 + 5.0 * min(1.0, 10.0 / self.bursts)
+        excess = min(excess, limit * max(self.index, 0.26))
         if n - self.began >= 10:
             self.bursts = min(self.bursts + 1.0, 300.0)
             self.index += (excess - self.index) / self.bursts
@@ -88,20 +90,24 @@ def test_the_tail_agrees_with_its_naive_twin() -> None:
     v = Vitals(np.zeros((sum(VITALS.values()), metrics)))
     tail.start(v)
     found: list[Floats] = []
+    daily = np.full(metrics, 1440.0)
     for n in range(length):
         counts = np.full(metrics, n)
         none = np.zeros(metrics, np.int64)
-        rows = Rows(none, none, floor, counts, counts.astype(np.float64), n, n)
+        rows = Rows(none, none, none, floor, counts, counts, counts.astype(np.float64), n, n)
         light = tail.bell(v, floor, rows)
         tail.begin(v, light, rows)
         if n >= WARMUP:
             found.append(tail.rarity(v, z[n], floor))
-        tail.learn(v, z[n], floor, light, rows)
+        tail.learn(v, z[n], floor, light, rows, daily)
         for part, row in enumerate(naive):
             for metric, twin in enumerate(row):
                 twin.take(float(z[n, part, metric]), 0.01, n)
     expected = np.array([[twin.rarities for twin in row] for row in naive]).transpose(2, 0, 1)
     assert np.allclose(np.array(found), expected, rtol=1e-9)
+    far = [twin.far for twin in naive[FORECAST]]
+    assert min(far) > 0.0
+    assert np.allclose(v.far, far, rtol=1e-9)
 
 
 def test_reach_is_the_inverse_of_rarity() -> None:
@@ -110,7 +116,13 @@ def test_reach_is_the_inverse_of_rarity() -> None:
     v.edge[:] = 2.0
     floor = np.array([1e-9])
     far = tail.reach(v, 0, np.array([4.0]), floor)
-    assert tail.rarity(v, np.array([far, far]), floor)[0, 0] == pytest.approx(4.0)
+    assert tail.rarity(v, np.array([far] * PARTS), floor)[0, 0] == pytest.approx(4.0)
+
+
+def test_a_normal_law_is_known_to_its_tail() -> None:
+    deviations = np.arange(2.0, 30.0, 0.25)
+    exact = [-math.log10(math.erfc(x / math.sqrt(2.0))) for x in deviations]
+    assert np.allclose(tail.rarity_of_normal(deviations), exact, atol=0.002)
 
 
 def test_the_regression_is_solved_as_a_library_would() -> None:

@@ -10,11 +10,11 @@ from fluxd.core.rarity import rarity
     ("score", "interval", "text"),
     [
         (0.0, 60.0, "once in 2 minutes"),
-        (0.31, 60.0, "once in 84 days"),
-        (0.33, 60.0, "once in 220 days"),
-        (0.37, 60.0, "once in 4 years"),
+        (0.31, 60.0, "once in 61 days"),
+        (0.33, 60.0, "once in 98 days"),
+        (0.40, 60.0, "once in 2 years"),
         (1.0, 1.0, "less than once in 10 years"),
-        (0.2, None, "once in 621 datapoints"),
+        (0.2, None, "once in 5,010 datapoints"),
     ],
 )
 def test_it_is_told_in_the_largest_unit_that_fits(

@@ -13,9 +13,10 @@ ROWS = 2 * CHUNK_ROWS + 300
 
 @pytest.fixture(scope="module")
 def series() -> "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]":
-    """Noise with a spike each at 1,000 (huge), 2,500 and 3,500."""
+    """Noise with a spike each at 1,000 (huge) and 2,500, and a faint swell from 3,500 on."""
     values = 50.0 + np.random.default_rng(7).normal(0.0, 2.0, ROWS)
-    values[[1_000, 2_500, 3_500]] += [200.0, 18.0, 14.0]
+    values[[1_000, 2_500]] += [200.0, 18.0]
+    values[3_500:3_600] += 8.0 * np.sin(np.linspace(0.0, np.pi, 100))
     return START + 60 * np.arange(ROWS), values
 
 

@@ -1,5 +1,6 @@
 """Settings: defaults, the three places that they come from, and what a mistake is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxd.core.errors import ConfigError
+from fluxd.core.sensitivity import THRESHOLDS
+from fluxd.daemon.addresses import HostNames, HostPort, hosts_of
 from fluxd.daemon.config import SETTINGS, Address, Config, find_config, load_config
-from fluxd.daemon.kinds import Duration, HostPort, Size
+from fluxd.daemon.detection import read_sensitivity, settings_of
+from fluxd.daemon.kinds import Duration, Size
 
 
 @pytest.fixture
@@ -34,6 +38,9 @@ def test_without_a_file_everything_has_its_default() -> None:
     assert [seconds / 86_400 for seconds in days] == [30, 730, 14]
     assert config.store.max_bytes == 0
     assert config.store.max_metrics == 1_000_000
+    assert config.detection.budget == 3
+    assert config.detection.sensitivity == "normal"
+    assert config.detection.timezone == "system"
 
 
 def test_a_file_sets_what_it_names(file: Path) -> None:
@@ -111,6 +118,17 @@ def test_an_unknown_name_is_told_with_its_path_and_its_neighbours(
         ("[store]\nmax_bytes = false", "store.max_bytes is False"),
         ('[store]\nmax_bytes = "-1GB"', "(kB MB GB TB KiB MiB GiB TiB)"),
         ("[store]\nmax_metrics = 0", "a whole number of metrics from 1 to 10000000"),
+        ("[detection]\nbudget = 1001", "of anomalies a metric and week from 0 to 1000"),
+        (
+            '[detection]\nsensitivity = "hi"',
+            'must be "low", "normal" or "high" (default: "normal")',
+        ),
+        ("[detection]\nsensitivity = 0.3", "detection.sensitivity is 0.3 in {file}"),
+        (
+            '[detection]\ntimezone = "Berlin"',
+            'must be "system" or the name of a time zone that this machine knows, such as "E',
+        ),
+        ("[detection]\ntimezone = 1", '(default: "system")'),
     ],
 )
 def test_a_wrong_value_is_told_with_bounds_unit_and_default(
@@ -267,3 +285,49 @@ def test_what_is_no_time_or_size_is_refused(text: str) -> None:
 def test_amounts_come_back_as_they_are_shown(amount: int) -> None:
     for kind in (Duration(0, 10**12), Size(1, "none")):
         assert kind.read_text(kind.show(amount).strip('"')) == amount
+
+
+def test_what_is_said_of_detection_is_what_the_detector_gets(file: Path) -> None:
+    file.write_text('[detection]\nbudget = 7\nsensitivity = "high"\ntimezone = "Europe/Berlin"\n')
+    settings = settings_of(load_config(file, {}))
+    assert (settings.budget, settings.threshold) == (7, THRESHOLDS["high"])
+    assert settings.local.offset(1_720_000_000) == 7_200
+    environ = {"FLUXD_DETECTION__TIMEZONE": "UTC", "FLUXD_DETECTION__SENSITIVITY": "low"}
+    settings = settings_of(load_config(file, environ))
+    assert settings.threshold == THRESHOLDS["low"] > THRESHOLDS["normal"] > THRESHOLDS["high"]
+    assert settings.local.offset(1_720_000_000) == 0
+
+
+def test_a_sensitivity_may_be_a_score() -> None:
+    assert read_sensitivity("0.5") == 0.5
+    assert read_sensitivity("low") == THRESHOLDS["low"]
+    for text in ("", "lower", "1.5", "-1", "nan"):
+        with pytest.raises(ConfigError, match=r"low, normal, high or a score \(0 to 1\)"):
+            read_sensitivity(text)
+
+
+def test_names_for_the_pages() -> None:
+    kind = HostNames()
+    assert kind.read(["flux.example.org", "[::1]", "10.0.0.1"]) == (
+        *("flux.example.org", "::1", "10.0.0.1"),
+    )
+    assert kind.read_text(" a.example , b.example") == ("a.example", "b.example")
+    assert kind.read_text('["a.example"]') == ("a.example",)
+    assert kind.read_text("") == kind.read([]) == ()
+    assert kind.show(("a.example", "::1")) == '["a.example", "::1"]'
+    with pytest.raises(ValueError, match=r"^$"):
+        kind.read_text("a.example,,b.example")
+
+
+@pytest.mark.parametrize(
+    "value", ["a.example", ["https://a.example"], ["a:80"], [1], ["a b"], [""], ["*"]]
+)
+def test_what_is_no_list_of_names_is_refused(file: Path, value: object) -> None:
+    file.write_text(f"[server]\nhosts = {json.dumps(value)}\n")
+    with pytest.raises(ConfigError, match=r"server\.hosts is .* must be a list of host names"):
+        load_config(file, {})
+
+
+def test_the_address_listened_on_is_a_name_too() -> None:
+    assert hosts_of(Address("192.0.2.1", 1), ("a.example",)) == ("a.example", "192.0.2.1")
+    assert hosts_of(Address("0.0.0.0", 1), ("a.example",)) == ("a.example",)  # noqa: S104

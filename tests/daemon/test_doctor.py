@@ -21,10 +21,10 @@ from fluxd.daemon import (
     doctor_store,
     findings,
 )
+from fluxd.daemon.addresses import Address
 from fluxd.daemon.doctor import examine
 from fluxd.daemon.doctor_files import Entry
 from fluxd.daemon.findings import Finding, run_program
-from fluxd.daemon.kinds import Address
 from fluxd.daemon.lock import DataLock
 from fluxd.store.connection import FILE_NAME, open_writer
 from fluxd.store.facts import Facts, Refusals

@@ -122,7 +122,7 @@ def test_it_installs_and_says_what_it_is(installed: Path, tmp_path: Path) -> Non
     assert run(installed, "--version", cwd=tmp_path) == f"fluxd {fluxd.__version__}\n"
     told = run(installed, "--help", cwd=tmp_path)
     for command in (
-        *("serve", "key", "replay", "import", "backup", "restore"),
+        *("serve", "link", "key", "replay", "import", "backup", "restore"),
         *("check", "doctor", "sql", "metric"),
     ):
         assert command in told
@@ -176,3 +176,15 @@ def test_the_example_shows_every_setting_at_its_default() -> None:
     assert list(shown) == list(SETTINGS)
     for path, value in shown.items():
         assert SETTINGS[path].kind.read(value) == SETTINGS[path].default
+
+
+def test_the_proxy_example_passes_on_what_fluxd_checks() -> None:
+    text = (TOP / "packaging" / "nginx.conf").read_text()
+    locations = re.findall(r"location [^{]+\{(.*?)\n    \}", text, re.DOTALL)
+    assert len(locations) == text.count("proxy_pass") == 2
+    for location in locations:
+        settings = dict(re.findall(r"proxy_set_header (\S+) (.*?);", location))
+        assert settings == {"Connection": '""', "Host": "$host", "X-Forwarded-Proto": "https"}
+    (name,) = set(re.findall(r"server_name (.*?);", text))
+    assert load_config(None, {"FLUXD_SERVER__HOSTS": name}).server.hosts == (name,)
+    assert f'hosts = ["{name}"]' in text

@@ -83,7 +83,9 @@ def test_an_anomaly_in_a_filled_series_is_found_and_explained(daemon: Daemon) ->
     )
     assert anomaly in json.loads(shell.stdout)
     one = daemon.get(f"/api/v1/anomalies/{anomaly['id']}")
+    evidence = one.body.pop("evidence")
     assert one.body == anomaly
+    assert anomaly["value"] in evidence["datapoints"]["values"]
     series = daemon.get(
         f"/api/v1/metrics/shop.requests/datapoints?from={timestamps[0]}&to={timestamps[-1]}"
     ).body
@@ -209,7 +211,7 @@ def test_kill_and_restart_lose_nothing_acknowledged(tmp_path: Path) -> None:
     again = Daemon(tmp_path / "data")
     again.key, again.read_key = daemon.key, daemon.read_key
     fill(again, "before.crash", timestamps[-10:], values[-10:])
-    assert analysed(again, "before.crash", len(values))["state"] == "analysed"
+    assert analysed(again, "before.crash", len(values))["state"] == "stale"  # for an hour by now
     assert again.stop() == 0
     check = subprocess.run(
         ["sqlite3", "-readonly", tmp_path / "data" / "fluxd.db", "pragma integrity_check"],
@@ -292,7 +294,8 @@ def test_a_journal_gets_no_key_and_later_starts_say_where_keys_are(
     monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
     daemon = Daemon(data)
     assert daemon.key == ""
-    assert f"key add NAME --data {data}" in daemon.said()
+    assert f"link --data {data}" in daemon.said()
+    assert "token=" not in daemon.said()
     listed = fluxd("key", "list", "--data", str(data)).stdout.splitlines()
     assert [line.split()[0] for line in listed] == ["NAME", "first", "first-read"]
     assert {path.stat().st_mode & 0o077 for path in data.iterdir()} == {0}

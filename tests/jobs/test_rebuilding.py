@@ -34,9 +34,10 @@ BEGAN = NOW - 60 * 400
 
 
 def value_at(timestamp: int) -> float:
-    """Return a metric's value: calm, but for a spike now and then."""
+    """Return a metric's value: calm, with noise like a bell, but for a spike now and then."""
     minute = timestamp // 60
-    return 10.0 + math.sin(minute / 7) + (90.0 if minute % 173 == 0 else 0.0) + minute % 5 / 10
+    dice = minute * 7919 % 101 + minute * 104_729 % 103 + minute * 1_299_709 % 107
+    return 10.0 + math.sin(minute / 7) + (30.0 if minute % 173 == 0 else 0.0) + dice / 100
 
 
 def import_rows(

@@ -277,7 +277,7 @@ def test_a_damaged_band_is_told(path: Path, assignment: str) -> None:
 
 
 def test_evidence_that_is_no_json_is_told(path: Path) -> None:
-    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{', 0)"
+    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{', 0, 'normal', NULL)"
     change(path, f"INSERT INTO stretches VALUES {stretch}")
     assert "the evidence of anomaly 1 of a is no JSON" in told(path, "anomalies")
 
@@ -309,7 +309,7 @@ def test_a_damaged_index_has_a_mend_of_its_own(path: Path) -> None:
     connection.execute(f"PRAGMA writable_schema = 1; DELETE {index}").fetchall()
     connection.close()
     connection = apsw.Connection(str(path))
-    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0)"
+    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL)"
     connection.execute(f"INSERT INTO stretches VALUES {stretch}")
     connection.execute("PRAGMA writable_schema = 1").fetchall()
     connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", entry)

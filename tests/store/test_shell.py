@@ -71,6 +71,7 @@ def test_the_shell_reads_every_view_while_the_store_is_open(store: Store) -> Non
         "direction",
         "kind",
         "explanation",
+        "severity",
     ]
     assert (found["metric"], found["ended"], found["score"]) == ("a", None, 0.5)
     post(store, [("a", NOW + 3660, 1.0)])

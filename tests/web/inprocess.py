@@ -3,29 +3,35 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from falcon import testing
 
 from fluxd.core.reports import JobReport
 from fluxd.jobs.analysis import Analysis
+from fluxd.jobs.saving import SummarySaver
 from fluxd.store import open_store
 from fluxd.store.bounds import Bounds
 from fluxd.store.handover import Batch, NewRow
 from fluxd.store.keys import add_key
+from fluxd.store.logins import add_link
 from fluxd.web.app import create_app
 from fluxd.web.services import Services
+from fluxd.web.sessions import COOKIE, csrf_of
 
 NOW = 1_700_000_000
+HOST = "127.0.0.1:3589"
 
 
 class InProcess:
     """What a test drives; `now` is the clock of all parts."""
 
-    def __init__(self, path: Path, *, allow_get: bool = False) -> None:
+    def __init__(self, path: Path, *, allow_get: bool = False, hosts: tuple[str, ...] = ()) -> None:
         self.now: float = NOW
         self.ticked: float = NOW
         self.store = open_store(path / "fluxd.db", create=True)
         self.analysis = Analysis(self.store)
+        self.summaries = SummarySaver(self.store, self.analysis)
         self.disk = 50 * 10**9, 100 * 10**9  # bytes free and in all
         self.bounds = Bounds(self.store, disk=lambda _folder: self.disk)
         self.store.writer.refuse_new = self.bounds.refuse_new
@@ -42,10 +48,12 @@ class InProcess:
             bounds=self.bounds,
             sealed=lambda: 70,
             merged=lambda: 8,
+            states=self.summaries.states,
             allow_get=allow_get,
+            hosts=hosts,
         )
         self.app = create_app(self.services)
-        self.client = testing.TestClient(self.app)
+        self.client = testing.TestClient(self.app, headers={"Host": HOST})
 
     def close(self) -> None:
         """Close the store."""
@@ -84,6 +92,17 @@ class InProcess:
         self.store_datapoints(name, datapoints)
         self.analyse()
 
+    def link(self) -> str:
+        """Return the path of a fresh sign-in link."""
+        token = self.store.writer.run(lambda writer: add_link(writer, int(self.now)))
+        return f"/sign-in?token={token}"
+
+    def sign_in(self) -> "Browser":
+        """Open a fresh link as a browser does."""
+        result = self.client.simulate_get(self.link())
+        assert result.status_code == 303, result.text
+        return Browser(self, result.cookies[COOKIE].value)
+
     def get(self, address: str, key: str | None = None, **options: Any) -> testing.Result:
         """Send a GET with the read key."""
         headers = {"Authorization": f"Bearer {key or self.read_key}"}
@@ -97,3 +116,34 @@ class InProcess:
         assert result.json.keys() == {"code", "message"}
         assert result.json["code"] == status
         return str(result.json["message"])
+
+
+class Browser:
+    """A signed-in browser, as far as the server can tell."""
+
+    def __init__(self, fluxd: InProcess, cookie: str) -> None:
+        self._client = fluxd.client
+        self.cookie = cookie
+        self.headers = {"Cookie": f"{COOKIE}={cookie}"}
+
+    def get(self, address: str, **headers: str) -> testing.Result:
+        """Load a page."""
+        return self._client.simulate_get(address, headers=self.headers | headers)
+
+    def post(self, address: str, **fields: str) -> testing.Result:
+        """Send a form with the token that our pages put into it."""
+        return self.post_raw(address, {"csrf": csrf_of(self.cookie), **fields})
+
+    def post_raw(
+        self, address: str, fields: dict[str, str], headers: dict[str, str] | None = None
+    ) -> testing.Result:
+        """Send a form as it is."""
+        return self._client.simulate_post(
+            address,
+            body=urlencode(fields),
+            headers={
+                **self.headers,
+                "Content-Type": "application/x-www-form-urlencoded",
+                **(headers or {}),
+            },
+        )

@@ -24,6 +24,7 @@ def stored(fluxd: InProcess) -> InProcess:
     fluxd.store_datapoints("a", [(NOW, 1.0)])
     fluxd.store_datapoints("b/c", [(NOW, 1.0)])
     found = [anomaly(1, NOW + 100 * i, NOW + 100 * i + 10, i / 10) for i in range(1, 5)]
+    found[1] = replace(found[1], severity="low")
     found.append(anomaly(2, NOW + 250, None, 0.9))
     fluxd.store.writer.run(lambda connection: write_anomalies(connection, found))
     return fluxd
@@ -48,9 +49,11 @@ def test_an_anomaly_has_the_members_of_the_view(stored: InProcess) -> None:
         "direction": "up",
         "kind": "spike",
         "explanation": "9 instead of 1",
+        "severity": "normal",
     }
-    assert stored.get(f"{ADDRESS}/5").json == expected
     assert stored.get(ADDRESS).json["anomalies"][0] == expected
+    evidence = {"days": [[1, 2.0, 3.0]]}
+    assert stored.get(f"{ADDRESS}/5").json == expected | {"evidence": evidence}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,8 @@ def test_an_anomaly_has_the_members_of_the_view(stored: InProcess) -> None:
         (f"?from={NOW + 205}&to={NOW + 206}", [2]),  # within it
         (f"?from={NOW + 5_000}", [5]),  # lasts
         ("?min_score=0.3", [5, 4, 3]),
+        ("?severity=normal", [5, 4, 3, 1]),
+        ("?severity=low&metric=a", [2]),
         (f"?metric=a&from={NOW + 200}&to={NOW + 300}&min_score=0.25", [3]),
     ],
 )
@@ -90,8 +95,10 @@ def test_there_is_no_such_anomaly(stored: InProcess, name: str) -> None:
 def test_what_the_analysis_finds_is_told(fluxd: InProcess) -> None:
     noise = random.Random(7)
     values = [noise.gauss(10, 1) for _ in range(600)]
-    values[-5:-2] = [500.0, 510.0, 490.0]
+    values[-10:-7] = [500.0, 510.0, 490.0]
     fluxd.learn("cpu", [(NOW - 60 * (600 - i), value) for i, value in enumerate(values)])
-    anomalies = fluxd.get(f"{ADDRESS}?metric=cpu&from={NOW - 300}").json["anomalies"]
-    assert [(found["direction"], found["started"]) for found in anomalies] == [("up", NOW - 300)]
+    anomalies = fluxd.get(f"{ADDRESS}?metric=cpu&from={NOW - 600}").json["anomalies"]
+    assert [(found["direction"], found["started"]) for found in anomalies] == [("up", NOW - 600)]
     assert anomalies[0]["explanation"]
+    evidence = fluxd.get(f"{ADDRESS}/{anomalies[0]['id']}").json["evidence"]
+    assert evidence["datapoints"]["values"][:3] == [500.0, 510.0, 490.0]

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from web.inprocess import NOW, InProcess
 
+from fluxd.core.states import STATES
 from fluxd.store.metrics import Summary, write_summaries
 from fluxd.store.series import retire_series
 from fluxd.web.api_metrics import MAX_LOOKED_AT
@@ -102,6 +103,32 @@ def test_metrics_in_a_state(fluxd: InProcess) -> None:
     assert (len(answer["metrics"]), answer["next"]) == (2, "m2")
     answer = fluxd.get("/api/v1/metrics?state=learning&limit=2&cursor=m2").json
     assert ([metric["metric"] for metric in answer["metrics"]], answer["next"]) == (["m4"], None)
+
+
+def test_a_metric_that_is_silent_for_too_long_is_stale(fluxd: InProcess) -> None:
+    fluxd.learn("old", [(NOW - 60 * i, 1.0 + i % 3) for i in range(149, -1, -1)])
+    fluxd.learn("slow", [(NOW - 3600 * i, 1.0 + i % 3) for i in range(149, -1, -1)])
+    fluxd.now += 300
+    assert names(fluxd, "?state=stale") == []
+    fluxd.now += 2 * 3_600
+    assert names(fluxd, "?state=stale") == ["old"]
+    assert names(fluxd, "?state=analysed") == ["slow"]
+    metric = fluxd.get("/api/v1/metrics/old").json
+    assert (metric["state"], metric["ready_in"]) == ("stale", None)
+    assert metric["progress"] == (
+        "silent for 2 hours, since 22:13 UTC on 2023-11-14; 150 datapoints analysed"
+    )
+    fluxd.learn("old", [(int(fluxd.now), 1.0)])
+    assert names(fluxd, "?state=stale") == []
+
+
+def test_every_state_can_be_asked_for(fluxd: InProcess) -> None:
+    fluxd.learn("cpu", [(NOW - 60 * i, 1.0 + i % 3) for i in range(150, 0, -1)])
+    found = {state: names(fluxd, f"?state={state}") for state in STATES}
+    assert found == {state: ["cpu"] if state == "analysed" else [] for state in STATES}
+    assert "must be one of learning, analysed, constant" in fluxd.refusal(
+        "/api/v1/metrics?state=silent"
+    )
 
 
 def retire(fluxd: InProcess, name: str, last: int) -> None:

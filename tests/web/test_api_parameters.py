@@ -82,7 +82,8 @@ def test_the_message_shows_the_bounds_and_what_was_given(fluxd: InProcess) -> No
         'invalid limit - "1001" - limit must be an integer from 1 to 1000'
     )
     assert fluxd.refusal(f"{METRICS}?state=asleep") == (
-        'invalid state - "asleep" - state must be one of learning, analysed, retired'
+        'invalid state - "asleep" - state must be one of learning, analysed, constant, stale, '
+        "irregular, counter, retired"
     )
     assert fluxd.refusal(f"{ANOMALIES}?min_score=1.01") == (
         'invalid min_score - "1.01" - min_score must be a number from 0 to 1'

@@ -62,6 +62,20 @@ def test_what_happens_is_counted(fluxd: InProcess) -> None:
     assert found["fluxd_store_failing"] == 0
 
 
+def test_metrics_by_their_state(fluxd: InProcess) -> None:
+    assert samples(fluxd)['fluxd_metrics_in_state{state="learning"}'] == 0
+    fluxd.learn("new", [(NOW - 60 * n, float(n % 3)) for n in range(9, -1, -1)])
+    fluxd.learn("old", [(NOW - 60 * n, float(n % 3)) for n in range(150, -1, -1)])
+    fluxd.now += 86_400
+    fluxd.learn("late", [(NOW + 86_400 - 60 * n, float(n % 3)) for n in range(150, -1, -1)])
+    fluxd.summaries.save(int(fluxd.now))
+    found = samples(fluxd)
+    assert found['fluxd_metrics_in_state{state="learning"}'] == 1
+    assert found['fluxd_metrics_in_state{state="stale"}'] == 1
+    assert found['fluxd_metrics_in_state{state="analysed"}'] == 1
+    assert found['fluxd_metrics_in_state{state="retired"}'] == 0
+
+
 def test_limits_and_what_is_used_of_them(fluxd: InProcess) -> None:
     found = samples(fluxd)
     assert found["fluxd_metrics_limit"] == 1_000_000

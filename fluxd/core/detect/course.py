@@ -37,9 +37,12 @@ def learn(v: Vitals, season: Season, value: Floats, span: Floats, usual: Floats)
     np.copyto(v.leaning, moved, where=live & (span > MOST_FROM_S))
 
 
-def odd(v: Vitals, span: Floats, usual: Floats) -> Bools:
-    """Tell whether it has just become news that the course is unlike this time of the week."""
-    now = (span >= JUDGED_FROM_S) & (v.leaning > 0.0)
+def odd(v: Vitals, span: Floats, usual: Floats, live: Bools) -> Bools:
+    """Tell whether it has just become news that the course is unlike this time of the week.
+
+    `live` is where the warm-up is over.
+    """
+    now = live & (span >= JUDGED_FROM_S) & (v.leaning > 0.0)
     now &= np.abs(v.lean) > TIMES * v.leaning + ERRORS * usual
     np.copyto(v.leant, np.where(now, v.leant + 1.0, 0.0))
     return now & (v.leant <= TOLD_ROWS)

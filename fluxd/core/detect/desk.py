@@ -105,7 +105,7 @@ class Desk:
         steady.learn(v, rows, daily)
         climbing = leak.turn(v, rows, seen.value, seen.span)
         if rows.oldest >= WARMUP:
-            found = judging.news(v, seen, missed, climbing)
+            found = judging.news(v, seen, rows, missed, climbing)
             self._judge(v, at, rows, arrival, seen, found, daily)
         else:
             self._verdicts.score[at] = 0.0

@@ -12,6 +12,7 @@ from fluxd.core.detect.layout import (
     SEASON,
     THRESHOLD,
     UNREST,
+    WARMUP,
     Bools,
     Floats,
     Vitals,
@@ -102,7 +103,7 @@ def doubts(light: Floats, normal: tail.Normal, n: Floats) -> Floats:
     return doubt
 
 
-def news(v: Vitals, seen: Look, missed: habit.Missed, leak: Leak | None) -> News:
+def news(v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | None) -> News:
     """Look at what needs no score."""
     told, wanted = np.zeros((2, seen.value.size))
     at = missed.at
@@ -111,7 +112,8 @@ def news(v: Vitals, seen: Look, missed: habit.Missed, leak: Leak | None) -> News
         ratio = missed.distance / edge
         told[at] = np.where(ratio > MISSED, ratio, 0.0)
         wanted[at] = missed.value
-    odd = course.odd(v, seen.span, v.error + seen.floor)
+    # A metric in its warm-up must not change because a live one shares its batch.
+    odd = course.odd(v, seen.span, v.error + seen.floor, rows.seen >= WARMUP)
     return News(steady.stuck(v, seen.span), odd, told, wanted, leak)
 
 

@@ -1,0 +1,268 @@
+"""A metric's chart as SVG: a small one inside a page, or a whole one at an address of its own.
+
+What it shows is in its shapes as well as in its colours: an anomaly has a triangle above it.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, TypeAlias
+
+from fluxd.core.chart import clock
+from fluxd.core.wording import DAY_S, number
+
+Column: TypeAlias = Sequence[float | None]
+Point: TypeAlias = tuple[float, float]
+
+# Without datapoints for this many usual spacings the line is interrupted.
+GAP_SPACINGS = 2.5
+
+# A band that an anomaly has widened would press all else together: it may be cut off beyond this
+# many heights of what the values need.
+MOST_BAND = 1.5
+
+# The difference of larger numbers could be infinite.
+LARGEST = 1e300
+
+# In a page its style sheet colours the classes; a file of its own brings both schemes along.
+_STYLE = (
+    "svg{--ground:#fff;--ink:#18211f;--ink-2:#53605d;--line:#d9dfdd;--value:#17636c;"
+    "--band:#17636c24;--band-line:#17636c80;--odd:#b23a0e;--odd-soft:#fdebe3}"
+    "@media(prefers-color-scheme:dark){svg{--ground:#181f1d;--ink:#e7eeeb;--ink-2:#9fada9;"
+    "--line:#2c3633;--value:#6fc3cd;--band:#6fc3cd26;--band-line:#6fc3cd80;--odd:#ff9c73;"
+    "--odd-soft:#3a2119}}"
+    "text{font:12px system-ui,sans-serif;fill:var(--ink-2)}.c-title{font-weight:600;"
+    "fill:var(--ink)}.c-ground{fill:var(--ground)}.c-grid{stroke:var(--line)}"
+    ".c-band{fill:var(--band)}.c-reach{fill:var(--value);stroke:var(--value);opacity:.5}.c-value{fill:none;stroke:var(--value);stroke-width:1.6;"
+    "stroke-linejoin:round}.c-dot{fill:var(--value)}.c-expected{fill:none;"
+    "stroke:var(--band-line);stroke-dasharray:4 4}.c-odd{fill:var(--odd-soft)}"
+    ".c-mark{fill:var(--odd)}.c-ring{fill:none;stroke:var(--odd);stroke-width:2}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An anomaly in the chart; times in Unix s, `ended` None while it lasts."""
+
+    started: int
+    ended: int | None
+    peak: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where the curve is drawn, in pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def small(columns: Mapping[str, Column], marks: Iterable[Mark], *, width: int, height: int) -> str:
+    """Return a chart without axes for a page; it says nothing that the text beside it doesn't."""
+    plot = _Plot(columns, Box(6, 10, width - 12, height - 16))
+    body = plot.draw(marks) if plot.rows else ""
+    return (
+        f'<svg class="chart-small" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" aria-hidden="true" focusable="false">{body}</svg>'
+    )
+
+
+def spark(columns: Mapping[str, Column], *, width: int, height: int) -> str:
+    """Return a line alone as a file."""
+    plot = _Plot(columns, Box(1, 2, width - 2, height - 4))
+    return _file(width, height, plot.value_path(), "")
+
+
+def whole(
+    columns: Mapping[str, Column],
+    marks: Iterable[Mark],
+    *,
+    title: str,
+    since: int,
+    until: int,
+    width: int,
+    height: int,
+    offset: int = 0,
+) -> str:
+    """Return a chart with axes and title as a file; `offset` is local time less UTC (s)."""
+    plot = _Plot(columns, Box(64, 40, width - 96, height - 68), since, until)
+    ground = f'<rect class="c-ground" width="{width}" height="{height}"/>'
+    heading = f'<text class="c-title" x="12" y="22">{escape(_shortened(title, width // 8))}</text>'
+    if plot.rows:
+        body = plot.axes(offset) + plot.draw(marks)
+    else:
+        body = f'<text x="{width // 2}" y="{height // 2}" text-anchor="middle">no datapoints</text>'
+    return _file(width, height, ground + heading + body, f"<title>{escape(title)}</title>")
+
+
+def _file(width: int, height: int, body: str, title: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" role="img">{title}<style>{_STYLE}</style>{body}</svg>'
+    )
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+class _Plot:
+    """Datapoints and the scales that place them in a box."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        box: Box,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> None:
+        seconds = columns.get("timestamps") or ()
+        unknown: Column = [None] * len(seconds)
+        names = ("values", "expected", "lower", "upper", "min", "max")
+        table = zip(seconds, *(columns.get(name) or unknown for name in names), strict=True)
+        self.rows: list[tuple[Any, ...]] = [
+            (row[0], *(_drawable(cell) for cell in row[1:])) for row in table
+        ]
+        self._box = box
+        times = [row[0] for row in self.rows] or [0]
+        self.since = times[0] if since is None else since
+        self.until = times[-1] if until is None else until
+        self.low, self.high = self._reach()
+        gaps = sorted(later - sooner for sooner, later in itertools.pairwise(times))
+        self._gap = GAP_SPACINGS * gaps[len(gaps) // 2] if gaps else math.inf
+
+    def _reach(self) -> tuple[float, float]:
+        """Return the lowest and the highest number that the box is to hold."""
+        values = [n for row in self.rows for n in (row[1], *row[5:7]) if n is not None] or [0.0]
+        limits = [limit for row in self.rows for limit in row[3:5] if limit is not None] or values
+        low, high = min(values), max(values)
+        under, over = min(limits), max(limits)
+        reach = MOST_BAND * max(high - low, (over - under) / 4, abs(high) * 1e-6, 1e-9)
+        low, high = max(min(low, under), low - reach), min(max(high, over), high + reach)
+        if high - low < reach * 1e-3:
+            low, high = low - reach / 2, high + reach / 2
+        return low, high
+
+    def x(self, timestamp: float) -> float:
+        """Place a time (s), at an edge of the box where it is outside."""
+        share = (timestamp - self.since) / max(self.until - self.since, 1)
+        return self._box.left + self._box.width * min(max(share, 0.0), 1.0)
+
+    def y(self, value: float) -> float:
+        """Place a number likewise."""
+        share = (value - self.low) / (self.high - self.low)
+        return self._box.top + self._box.height * (1.0 - min(max(share, 0.0), 1.0))
+
+    def draw(self, marks: Iterable[Mark]) -> str:
+        """Draw the band, what was expected, the value and the anomalies."""
+        shapes = [self._stretch(mark) for mark in marks if self._shows(mark)]
+        behind, above = "".join(one[0] for one in shapes), "".join(one[1] for one in shapes)
+        band, reach = self._area("c-band", 3, 4), self._area("c-reach", 5, 6)
+        return f"{behind}{band}{self._expected()}{reach}{self.value_path()}{above}"
+
+    def _shows(self, mark: Mark) -> bool:
+        return mark.started <= self.until and (mark.ended is None or mark.ended >= self.since)
+
+    def value_path(self) -> str:
+        """Draw the value; a datapoint between two gaps is a dot."""
+        runs = self._runs(1)
+        dots = "".join(
+            f'<circle class="c-dot" cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="1.6"/>'
+            for run in runs
+            if len(run) == 1
+        )
+        lines = "".join(_path(run) for run in runs if len(run) > 1)
+        return (f'<path class="c-value" d="{lines}"/>' if lines else "") + dots
+
+    def _expected(self) -> str:
+        lines = "".join(_path(run) for run in self._runs(2) if len(run) > 1)
+        return f'<path class="c-expected" d="{lines}"/>' if lines else ""
+
+    def _area(self, name: str, low: int, high: int) -> str:
+        """Fill what is between two columns: the band, or what a bucket's datapoints reached."""
+        uppers, lowers = self._runs(high), self._runs(low)
+        areas = "".join(
+            _path(upper + lower[::-1]) + "Z"
+            for upper, lower in zip(uppers, lowers, strict=False)
+            if len(upper) > 1
+        )
+        return f'<path class="{name}" d="{areas}"/>' if areas else ""
+
+    def _runs(self, column: int) -> list[list[Point]]:
+        """Return a column's points, cut where datapoints or numbers are missing."""
+        runs: list[list[Point]] = []
+        before: float | None = None
+        for row in self.rows:
+            value = row[column]
+            if value is None:
+                before = None
+                continue
+            if before is None or row[0] - before > self._gap:
+                runs.append([])
+            runs[-1].append((self.x(row[0]), self.y(value)))
+            before = row[0]
+        return runs
+
+    def _stretch(self, mark: Mark) -> tuple[str, str]:
+        """Return what is behind and what is above the curve where an anomaly was."""
+        left = self.x(mark.started)
+        right = max(self.x(self.until if mark.ended is None else mark.ended), left + 2)
+        top, height = self._box.top, self._box.height
+        area = (
+            f'<rect class="c-odd" x="{left:.1f}" y="{top:.1f}" '
+            f'width="{right - left:.1f}" height="{height:.1f}"/>'
+        )
+        x = self.x(mark.peak)
+        triangle = (
+            f'<path class="c-mark" d="M{x - 4:.1f} {top - 8:.1f}h8l-4 6z"/>'
+            f'<circle class="c-ring" cx="{x:.1f}" cy="{self.y(mark.value):.1f}" r="3.5"/>'
+        )
+        return area, triangle
+
+    def axes(self, offset: int) -> str:
+        """Draw the grid with its numbers and times."""
+        box, width = self._box, self.high - self.low
+        parts = []
+        for step in range(5):
+            value = self.low + (self.high - self.low) * step / 4
+            y = self.y(value)
+            parts.append(
+                f'<path class="c-grid" d="M{box.left} {y:.1f}h{box.width}"/>'
+                f'<text x="{box.left - 8}" y="{y + 4:.1f}" text-anchor="end">'
+                f"{escape(number(_round(value, width), width))}</text>"
+            )
+        form = "%H:%M" if self.until - self.since <= 2 * DAY_S else "%m-%d"
+        for at in (self.since + (self.until - self.since) * step / 4 for step in range(5)):
+            text = escape(clock(int(at), offset, form))
+            parts.append(
+                f'<text x="{self.x(at):.1f}" y="{box.top + box.height + 20:.1f}" '
+                f'text-anchor="middle">{text}</text>'
+            )
+        return "".join(parts)
+
+
+def _round(value: float, width: float) -> float:
+    """Round a number to a hundredth of the chart's height."""
+    if not 0.0 < width < math.inf:
+        return value
+    return round(value, 2 - math.floor(math.log10(width))) + 0.0
+
+
+def _drawable(cell: float | None) -> float | None:
+    if cell is None or not math.isfinite(cell):
+        return None
+    return min(max(cell, -LARGEST), LARGEST)
+
+
+def _path(points: Sequence[Point]) -> str:
+    """Return SVG path commands.
+
+    >>> _path([(0, 1), (2.25, 3)])
+    'M0.0 1.0L2.2 3.0'
+    """
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)

@@ -1,0 +1,51 @@
+"""/settings/ingestion-test: what was sent in test mode, newest first."""
+
+import falcon
+
+from fluxd.web.examples import test_mode_example
+from fluxd.web.page_integrations import NO_KEY, address_of, sending_keys
+from fluxd.web.pages import Page, render
+from fluxd.web.services import Services
+from fluxd.web.sessions import form_of
+
+PATH = "/settings/ingestion-test"
+
+# Requests on the page, and names shown of each; the API has them all.
+MOST_SHOWN = 100
+MOST_NAMES = 200
+
+
+class IngestionTestPage(Page):
+    """The page, for all keys or one."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Show the latest requests."""
+        now = int(self._services.clock())
+        rows = self._services.store.ingestion_tests.rows(now)
+        given = req.params.get("key")
+        chosen = given if isinstance(given, str) and given else None
+        keys = sending_keys(self._services)
+        mine = [row for row in rows if chosen is None or row.key == chosen]
+        render(
+            resp,
+            "ingestion_test.html",
+            page=PATH,
+            tests=mine[:MOST_SHOWN],
+            count=len(mine),
+            names=sorted({row.key for row in rows} | {key.name for key in keys}),
+            chosen=chosen,
+            key=keys[0] if keys else None,
+            most_names=MOST_NAMES,
+            example=test_mode_example(address_of(req)),
+            no_key=NO_KEY,
+        )
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Clear the list, for all keys or one."""
+        key = form_of(req).get("key") or None
+        self._services.store.ingestion_tests.clear(key)
+        resp.status = falcon.HTTP_303
+        resp.set_header("Location", PATH)

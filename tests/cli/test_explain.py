@@ -1,0 +1,84 @@
+"""`fluxd explain` without a daemon."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from running import fluxd
+from store.posting import NOW, anomaly, opened, post
+
+from fluxd.jobs.analysis import Analysis
+from fluxd.jobs.evidence import EvidenceKeeper
+from fluxd.store.anomalies import write_anomalies
+
+COUNT = 300
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a data directory with one anomaly as it is found, and two as others write them."""
+    noise = random.Random(7)
+    values = [noise.gauss(10.0, 0.3) for _ in range(COUNT)]
+    values[250:270] = [90.5] * 20
+    with opened(tmp_path / "fluxd.db") as store:
+        post(store, [("web.a", NOW - 60 * (COUNT - n), v) for n, v in enumerate(values)])
+        analysis = Analysis(store)
+        while analysis.step(NOW):
+            pass
+        EvidenceKeeper(store, analysis.knowledge).run(NOW)
+        stopped = replace(
+            anomaly(1, NOW, None, 1.0),
+            kind="stopped",
+            explanation="agent is silent.",
+            evidence={"sender": "agent", "metrics": 30, "members": [f"m{n}" for n in range(30)]},
+        )
+        earlier = replace(anomaly(1, NOW + 1, NOW + 60, 0.5), severity="low")
+        store.writer.run(lambda c: write_anomalies(c, [stopped, earlier]))
+    return tmp_path
+
+
+def explain(data: Path, number: str) -> str:
+    outcome = fluxd("explain", number, "--data", str(data))
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+def test_it_prints_the_sentence_and_the_numbers_behind_it(data: Path) -> None:
+    told = explain(data, "1")
+    lines = told.splitlines()
+    assert lines[0] == "web.a: spike"
+    assert lines[1].startswith("90.5 at 21:23 UTC on 2023-11-14, high for ")
+    assert "from      2023-11-14 21:23:20 UTC\n" in told
+    assert "a datapoint this odd is expected about once in" in told or "less than once" in told
+    assert "known     250 datapoints in 4 hours before it" in told
+    chart = lines[lines.index("") :]
+    odd = [line for line in chart if line.endswith("*")]
+    assert odd
+    assert all("90.5" in line for line in odd)
+    usual = [line for line in chart if line.startswith("11-14") and "o" in line]
+    assert len(usual) >= 12  # ten before, some after
+    assert max(map(len, lines[2:])) <= 120
+
+
+def test_what_is_no_verdict_of_the_detector_is_explained_by_its_own_numbers(data: Path) -> None:
+    told = explain(data, "2")
+    assert told.startswith("web.a: stopped\nagent is silent.\n")
+    assert "to        it lasts" in told
+    assert "sender    agent" in told
+    assert "m19 and 10 more" in told
+
+
+def test_an_anomaly_of_an_earlier_version_is_explained_as_far_as_it_goes(data: Path) -> None:
+    told = explain(data, "3")
+    assert told.startswith("web.a: spike, minor\n0.5\n")
+    assert "score     0.50" in told
+
+
+def test_an_id_that_is_none_is_an_error_in_a_sentence(data: Path) -> None:
+    outcome = fluxd("explain", "99", "--data", str(data))
+    assert outcome.returncode == 1
+    assert "there is no anomaly 99" in outcome.stderr
+    assert "fluxd sql" in outcome.stderr
+    assert fluxd("explain", "x", "--data", str(data)).returncode == 2
+    assert fluxd("explain", "1", "--data", str(data / "none")).returncode == 1

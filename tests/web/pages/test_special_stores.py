@@ -1,0 +1,90 @@
+"""Pages of stores that are special: a new one, one of very many metrics, one of hostile names."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+from running import Daemon
+from web.pages import scene
+from web.pages.conftest import OpenPage, chart_of, fits
+
+
+def test_first_datapoints_appear_by_themselves(
+    tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage
+) -> None:
+    daemon = Daemon(tmp_path_factory.mktemp("first") / "data")
+    try:
+        page = open_page(daemon, "/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Send a first datapoint")
+        expect(page.get_by_text(f"{daemon.url}/flux/metric_data_post").first).to_be_visible()
+        now = int(time.time()) // 60 * 60
+        scene.send(daemon, "one", scene.series(1, now=now, count=7), fill=False)
+        scene.send(daemon, "two", scene.series(2, now=now, count=3), fill=False)
+        progress = page.locator("#first-progress")
+        expect(progress).to_contain_text("2 metrics, 7/100 datapoints")
+        expect(progress).to_contain_text(re.compile(r"first verdict about \d\d:\d\d$"))
+        scene.send(daemon, "one", scene.series(1, now=now - 420, count=200), fill=True)
+        scene.send(daemon, "three", scene.series(1, now=now, count=200), fill=True)
+        expect(page.get_by_role("heading", level=1)).to_have_text("All is quiet")
+    finally:
+        daemon.kill()
+
+
+def test_among_100_000_metrics_one_is_found_while_typing(
+    tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage
+) -> None:
+    daemon = Daemon(tmp_path_factory.mktemp("many") / "data")
+    try:
+        now = int(time.time())
+        for first in range(0, 100_000, scene.PER_POST):
+            elements = [
+                {"metric": f"fleet.Host-{n:05}.load", "timestamp": now, "value": n}
+                for n in range(first, first + scene.PER_POST)
+            ]
+            assert daemon.post({"metrics": elements}).status == 204
+        page = open_page(daemon, "/metrics-list")
+        expect(page.get_by_placeholder("Search 100,000 metrics by name")).to_be_visible()
+        box = page.get_by_role("searchbox", name="Search by name")
+        box.press_sequentially("host-73", delay=30)
+        expect(page.locator("#rows tr").first).to_contain_text("fleet.Host-73000.load")
+        box.press_sequentially("421", delay=30)
+        expect(page.locator("#rows tr")).to_have_count(1)
+        expect(page.locator("#rows")).to_contain_text("73,421")
+    finally:
+        daemon.kill()
+
+
+def test_hostile_names_are_text(
+    tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage
+) -> None:
+    data = tmp_path_factory.mktemp("hostile") / "data"
+    now = int(time.time()) // 60 * 60
+    rows = scene.with_spike(scene.series(1, now=now, count=300), now - 60, now, 60)
+    scene.plant(data, scene.HOSTILE, rows)
+    daemon = scene.planted(data)
+    try:
+        for name in scene.HOSTILE:
+            scene.analysed(daemon, name, len(rows))
+        page = open_page(daemon, "/", viewport={"width": 375, "height": 740})
+        expect(page.get_by_role("heading", level=1)).to_have_text(
+            f"{len(scene.HOSTILE)} metrics are odd now"
+        )
+        assert fits(page)
+        page.goto(f"{daemon.url}/metrics-list")
+        expect(page.locator("#rows tr")).to_have_count(len(scene.HOSTILE))
+        assert fits(page)
+        links = [
+            link.get_attribute("href") or "" for link in page.locator("#rows .metric-name").all()
+        ]
+        for link in links:
+            page.goto(daemon.url + link)
+            chart_of(page)
+            assert fits(page), link
+            expect(page.locator("#anomalies li")).not_to_have_count(0)
+            page.locator("#anomalies a").first.click()
+            chart_of(page)
+            assert fits(page), link
+        assert page.evaluate("window.hacked") is None
+    finally:
+        daemon.kill()
