@@ -37,7 +37,7 @@ TRANSACTION_S = 0.01
 REST = 2.0
 
 # What the daemon takes to learn a datapoint of a single metric, half of the time being others'.
-LEARN_S = 0.0008
+LEARN_S = 0.0016
 
 # How long another process's transaction is waited for.
 PATIENCE_MS = 60_000
@@ -216,7 +216,7 @@ def _outlook(name: str, count: int, *, runs: bool) -> str:
     """Say when it will be learnt.
 
     >>> _outlook("a", 1_000_000, runs=True)
-    'fluxd is learning them now, for about 13 min: `fluxd metric list a` says when it has.'
+    'fluxd is learning them now, for about 27 min: `fluxd metric list a` says when it has.'
     """
     took = round(count * LEARN_S / 60)
     long = f", for about {took:,} min" if took else ""

@@ -110,8 +110,8 @@ class Store:
     max_bytes: int = field(default=0, metadata={"kind": Size(16 << 20, "no limit but the disk's")})
 
     # Most metrics. Default 1,000,000, 1 to 10,000,000. At the limit a POST with a new metric is
-    # refused (503), one with known metrics is not. A metric takes 5 kB of memory, whether it
-    # reports or not, so a million that an agent invents by mistake would be 5 GB.
+    # refused (503), one with known metrics is not. A metric takes 6 kB of memory, whether it
+    # reports or not, so a million that an agent invents by mistake would be 6 GB.
     max_metrics: int = _whole(1_000_000, 1, 10_000_000, "metrics")
 
 

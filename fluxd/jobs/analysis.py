@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 # after about 100 ms.
 STEP_ROWS = 50_000
 
-# The detector works in rounds of one datapoint per metric, 0.3 ms each however few metrics there
+# The detector works in rounds of one datapoint per metric, 0.8 ms each however few metrics there
 # are: a long history of one metric is cut, too.
-STEP_ROUNDS = 300
+STEP_ROUNDS = 120
 
 Rows = tuple[Ints, Floats, Bools, Ints]  # places, values, history, seqs
 

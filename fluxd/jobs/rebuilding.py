@@ -5,7 +5,7 @@ nothing more to read and the other has seen everything that the shadow has, the 
 the place of the metric's own, in one transaction with the request's deletion. A metric's verdicts
 are from then on those of `fluxd replay` over the same datapoints.
 
-Many metrics are learnt side by side: a round of the detector costs 0.3 ms, however few they are.
+Many metrics are learnt side by side: a round of the detector costs 0.8 ms, however few they are.
 """
 
 import dataclasses
@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 BUDGET_S = 0.09
 
 # What a round and a datapoint of it cost, of many metrics side by side.
-ROUND_S, ROW_S = 0.000_3, 0.000_001
+ROUND_S, ROW_S = 0.000_8, 0.000_002
 
-# Metrics learnt side by side (2.4 µs a datapoint, with 512 of them 2.9, with 256 4.0), and
+# Metrics learnt side by side (about 3 µs a datapoint; fewer cost more each), and
 # datapoints of theirs in memory: at 16 bytes 96 MB.
 COURSES = 1_024
 BUFFER_ROWS = 6_000_000
