@@ -12,7 +12,7 @@ among thousands, and however the rows are cut into calls.
 import numpy as np
 import numpy.typing as npt
 
-from fluxd.core.detect import rounds
+from fluxd.core.detect import nature, rounds
 from fluxd.core.detect.desk import Desk
 from fluxd.core.detect.layout import THRESHOLD, VALUE_LIMIT, Ints, Vitals
 from fluxd.core.detect.localtime import UTC, LocalTime
@@ -67,15 +67,10 @@ class Bank:
 
     def traits(self, slot: int) -> Traits:
         """Return what is known of one metric's nature."""
-        return Traits(
-            interval=self.interval(slot),
-            longest_gap=0.0,
-            constant=False,
-            irregular=False,
-            counter=False,
-            daily_from=None,
-            weekly_from=None,
-        )
+        state = self._state
+        vitals = Vitals(state.vitals[slot : slot + 1].T.copy())
+        known = int(state.counts[slot]), int(state.firsts[slot]), int(state.marks[slot])
+        return nature.traits(vitals, *known)
 
     def grow(self, count: int) -> None:
         """Make slots 0 to count - 1 exist; never shrinks."""

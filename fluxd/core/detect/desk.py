@@ -172,12 +172,15 @@ class Desk:
         v.short[:] = v.unrest[:] = v.held[:] = v.held_most[:] = v.held_mean[:] = v.changes[:] = 0.0
         for part in (forecast, tail, novelty, settling, course, habit, leak):
             part.start(v)
-        self._vitals[:, at] = block
         self._pairs[at] = novelty.FAR
         for name in ("day", "day_rows", "week", "week_rows", "used", "hits", "habit_days"):
             getattr(state, name)[slots] = 0
+        # The lowest and highest values of its days, too, were totals.
+        v.today[first] = 0.0
+        state.days[slots[first]] = 0.0
         fresh = first & (self._counts[at] == 0)
         state.firsts[slots[fresh]] = rows.timestamps[at][fresh]
+        self._vitals[:, at] = block
 
     def _judge(
         self,

@@ -7,11 +7,10 @@ from fluxd.core.detect.judging import Judged, News
 from fluxd.core.detect.layout import FORECAST, NOVELTY, Vitals
 from fluxd.core.detect.localtime import LocalTime
 from fluxd.core.detect.looking import Look
+from fluxd.core.detect.nature import PATTERN
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 from fluxd.core.detect.verdicts import Cause, Remark, Rhythm
-
-PATTERN = 0.7  # of the spread: a day profile that errs less is a pattern
 
 
 def remark(

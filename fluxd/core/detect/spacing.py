@@ -7,6 +7,9 @@ from fluxd.core.detect.rounds import Rows
 
 EVERY = 8  # rows between two looks, once the first ones are over
 SAME = 0.1  # relative difference up to which a median agrees with the interval
+STRAY = 0.5  # relative difference from which a spacing does not agree at all
+STRAYS_SHARE = 1.0 / 16.0  # by which one look moves the share of such spacings
+GAP_FADE = 0.996  # a look, so that a gap that was usual is forgotten within some thousand rows
 MOST_VOTES = 8.0  # medians that must disagree before a long-settled interval is given up
 
 
@@ -30,13 +33,20 @@ def learn(v: Vitals, rows: Rows, marks: Ints) -> None:
     at = np.flatnonzero(due)
     if not at.size:
         return
-    middle = np.sort(spacings[:, at], axis=0)[SPACINGS // 2 - 1]
+    ordered = np.sort(spacings[:, at], axis=0)
+    middle = ordered[SPACINGS // 2 - 1]
     interval, votes = v.interval[at], v.votes[at]
     agrees = np.abs(middle - interval) <= SAME * interval
     votes = np.where(agrees, np.minimum(votes + 1.0, MOST_VOTES), votes - 1.0)
     replace = (votes < 0.0) | (counts[at] <= SPACINGS)
     v.interval[at] = np.where(replace, middle, interval)
     v.votes[at] = np.where(replace, 0.0, votes)
+    # The second longest of eight came more than once, or nearly so.
+    v.gap[at] = np.maximum(ordered[-2], GAP_FADE * v.gap[at])
+    far = np.zeros(at.size)
+    for one in ordered:
+        far += np.abs(one - v.interval[at]) > STRAY * v.interval[at]
+    v.strays[at] += STRAYS_SHARE * (far / SPACINGS - v.strays[at])
 
 
 def rows_a_day(v: Vitals) -> Floats:

@@ -116,7 +116,7 @@ def normal(v: Vitals, distance: Floats, floor: Floats, daily: Floats, rows: Rows
 
 
 def rarity_of_normal(deviations: Floats) -> Floats:
-    """Return -log10 P(|x| >= deviations) of a standard normal law, to 0.001 from 2 on.
+    """Return -log10 P(|x| >= deviations) of a standard normal law, to 0.002 from 2 on.
 
     By the upper bound of Mills' ratio of Sampford (1953); up to 0.03 too little below 2.
 
