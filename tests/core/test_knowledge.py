@@ -45,7 +45,10 @@ def test_a_metric_tells_when_its_first_verdict_may_be_expected() -> None:
 def test_after_the_warm_up_it_is_analysed() -> None:
     status = taught(WARMUP).status(0, NOW)
     assert (status.state, status.ready_in) == ("analysed", None)
-    assert status.progress == f"{WARMUP} datapoints analysed"
+    assert status.progress == (
+        f"{WARMUP} datapoints analysed; daily pattern from about 16 Nov; weekly pattern from about"
+        " 28 Nov"
+    )
 
 
 def test_late_datapoints_count_and_are_not_analysed() -> None:

@@ -340,7 +340,7 @@ def test_it_is_told_at_once_that_a_metric_is_analysed(store: Store) -> None:
     analysis = analysed(store)
     saver = SummarySaver(store, analysis)
     for n in range(WARMUP):
-        post(store, [("a", NOW + n, 1.0)])
+        post(store, [("a", NOW + n, float(n % 7))])
         while analysis.step(NOW):
             pass
         saver.save(NOW + n // 10)  # no sweep but the first
