@@ -121,7 +121,7 @@ def rarity_of_normal(deviations: Floats) -> Floats:
     By the upper bound of Mills' ratio of Sampford (1953); up to 0.03 too little below 2.
 
     >>> rarity_of_normal(np.array([2.0, 4.0, 6.0])).round(2).tolist()
-    [1.34, 4.2, 8.71]
+    [1.34, 4.2, 8.7]
     """
     x = deviations
     mills = 4.0 / (3.0 * x + np.sqrt(x * x + 8.0))
