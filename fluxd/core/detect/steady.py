@@ -10,7 +10,6 @@ LIVELY_ROWS, LIVELY_CHANGES = 1.2, 100.0  # mean rows without a change; changes 
 MEAN_CHANGES = 200.0  # over which the mean is taken
 FADE_DAYS, FADE_ROWS = 3.0, 2_000.0  # the longest is forgotten slowly
 TOLD_ROWS = 10.0  # rows in which it is told; nothing new is said by the hundredth
-CONSTANT_DAYS = 1.0
 
 
 def learn(v: Vitals, rows: Rows, daily: Floats) -> None:
