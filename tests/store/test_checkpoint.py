@@ -52,6 +52,9 @@ def test_the_log_is_moved_after_some_minutes_or_when_it_has_grown(
         frames, moved = store._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         return frames - moved
 
+    # The writer looks for others' changes after each commit; a read that begins just then may keep
+    # the last frame from being moved until the next time, which is no fault.
+    monkeypatch.setattr(store.writer, "_notice_changes", lambda: None)
     store.tend_log(NOW)
     assert waiting() == 0
     post(store, [("a", NOW, 1.0)])
