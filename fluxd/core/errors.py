@@ -9,6 +9,8 @@
     ├── PayloadTooLargeError    the body is over a limit; sending it again can't help
     ├── UnavailableError        the store can't take it now; sending it again can help
     ├── ConfigError             a setting is wrong; the daemon doesn't start
+    ├── ChannelError            a field of a notification channel is wrong
+    ├── DeliveryError           a notification did not arrive
     └── StoreError              the store can't be used: missing, held, newer, damaged
 
 Their HTTP statuses are in one table, `fluxd.web.errors`.
@@ -83,6 +85,28 @@ class UnavailableError(FluxdError):
 
 class ConfigError(FluxdError):
     """A setting that is unknown, of the wrong type or out of its bounds."""
+
+
+class ChannelError(FluxdError):
+    """A notification channel whose settings can't work; `field` is the one to mend, or ""."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class DeliveryError(FluxdError):
+    """A notification that was not taken, as far as is known.
+
+    `reason` says what to mend and holds no secret; `retry` whether sending it again can help,
+    `retry_after_s` how long (s) the other side wants to be left alone before (None: it didn't say).
+    """
+
+    def __init__(self, reason: str, *, retry: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry = retry
+        self.retry_after_s = retry_after_s
 
 
 class StoreError(FluxdError):

@@ -14,6 +14,7 @@ import falcon
 
 from fluxd.core.errors import (
     BadRequestError,
+    ChannelError,
     FluxdError,
     ForbiddenError,
     NotFoundError,
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 # A kind of error that isn't here is no answer to a request: 500.
 _STATUSES: dict[type[FluxdError], int] = {
     BadRequestError: 400,
+    ChannelError: 400,
     UnauthorisedError: 401,
     ForbiddenError: 403,
     NotFoundError: 404,

@@ -7,6 +7,7 @@ from web.inprocess import InProcess
 
 from fluxd.core.errors import (
     BadRequestError,
+    ChannelError,
     ConfigError,
     FluxdError,
     NotFoundError,
@@ -36,6 +37,7 @@ def fail_with(fluxd: InProcess, error: Exception) -> testing.Result:
     ("error", "status"),
     [
         (BadRequestError("b"), 400),
+        (ChannelError("c", field="url"), 400),
         (UnauthorisedError("u"), 401),
         (NotFoundError("n"), 404),
         (PayloadTooLargeError("p"), 413),

@@ -1,0 +1,1 @@
+"""Messages on their way out: one file a service, and what they share."""
