@@ -5,7 +5,7 @@ out hours later is what was true then. Times are Unix seconds (UTC), scores 0 to
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +14,17 @@ MessageKind: TypeAlias = Literal["opened", "worsened", "resolved", "digest", "te
 
 SEVERITIES: tuple[Severity, ...] = ("low", "normal", "high", "critical")
 """From the least to the most."""
+
+
+def rank(severity: Severity) -> int:
+    """Return a severity's place, 0 for the least."""
+    return SEVERITIES.index(severity)
+
+
+def worst(severities: Iterable[Severity]) -> Severity | None:
+    """Return the highest of some severities, None where there are none."""
+    ranks = [rank(one) for one in severities]
+    return SEVERITIES[max(ranks)] if ranks else None
 
 
 @dataclass(frozen=True, slots=True)

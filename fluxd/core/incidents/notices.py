@@ -1,0 +1,79 @@
+"""What a channel is told of an incident, and when: a decision by what it was told already.
+
+nothing yet     `opened`, once the incident is severe enough for the channel; a few seconds
+                later than it was found, so that what begins with it is in the message
+told            `worsened`, once for each step up in severity, and never soon after another
+                message: what spreads is told when it has spread
+                `resolved`, a minute after it is over, lest it begins anew
+not sent yet    nothing more: a message is written when it is sent, with all that is known then
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fluxd.core.incidents.lifecycle import State
+from fluxd.core.message import Severity, rank
+
+Notice: TypeAlias = Literal["opened", "worsened", "resolved"]
+
+GATHER_S = 4
+SETTLE_S = 150
+CALM_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a channel was told since it was last told that all is over.
+
+    `severity` is the highest it was told, `at` (Unix s) when last, None if nothing was; `waiting`
+    are the notices that have not gone out. `over`: it was told of the end, and of nothing since.
+    """
+
+    severity: Severity | None = None
+    at: int | None = None
+    waiting: Collection[Notice] = ()
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be queued, and for when (Unix s); and the waiting notices that have no use now."""
+
+    queue: Notice | None = None
+    due: int = 0
+    cancel: tuple[Notice, ...] = ()
+
+
+NOTHING = Decision()
+
+
+def decide(
+    state: State, severity: Severity, told: Told, *, least: Severity, wanted: bool, now: int
+) -> Decision:
+    """Return what a channel that takes severities from `least` on is to be told.
+
+    `wanted` says that the incident has anomalies of metrics that the channel is for, and which
+    nobody has silenced.
+    """
+    begins = wanted and rank(severity) >= rank(least)
+    if state == "resolved":
+        return _over(told, begins=begins, now=now)
+    cancel: tuple[Notice, ...] = ("resolved",) if "resolved" in told.waiting else ()
+    if "opened" in told.waiting or "worsened" in told.waiting or not begins:
+        return Decision(cancel=cancel)
+    if told.severity is None:
+        return Decision("opened", now + GATHER_S, cancel)
+    if state == "open" and rank(severity) > rank(told.severity):
+        return Decision("worsened", max(now, (told.at or now) + SETTLE_S), cancel)
+    return Decision(cancel=cancel)
+
+
+def _over(told: Told, *, begins: bool, now: int) -> Decision:
+    """Decide where all is over; what was over as soon as it was found is told all the same."""
+    cancel: tuple[Notice, ...] = ("worsened",) if "worsened" in told.waiting else ()
+    if told.over or "opened" in told.waiting or "resolved" in told.waiting:
+        return Decision(cancel=cancel)  # an opening that waits tells the end, too
+    if told.severity is None:
+        return Decision("opened", now + GATHER_S) if begins else NOTHING
+    return Decision("resolved", now + CALM_S, cancel)

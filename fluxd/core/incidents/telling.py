@@ -1,0 +1,164 @@
+"""An incident in words and numbers: how bad it is, its title and its sentence."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fluxd.core.message import Severity
+from fluxd.core.silence import common_prefix
+from fluxd.core.wording import moment, span
+
+# From so many metrics on an incident is high, and critical; where half of all metrics have it, it
+# is critical from MANY on.
+MANY, VERY_MANY = 10, 100
+
+# One metric alone is high from this score on: what a quiet metric has less than once in ten years.
+EXTREME = 0.6
+
+# Names that a title has before it counts the others.
+NAMED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An anomaly of an incident; times in Unix s, `ended` None while it lasts.
+
+    `stands_for` is the number of metrics that it tells of, more than one of a stop, and `names`
+    those of them that are listed; `silent` says that nobody wants to hear of it.
+    """
+
+    anomaly: int
+    series: int
+    metric: str
+    started: int
+    ended: int | None
+    score: float
+    kind: str
+    direction: str
+    minor: bool
+    stands_for: int = 1
+    silent: bool = False
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is told of an incident: `leading` and `first` are anomalies of it."""
+
+    severity: Severity
+    metrics: int
+    started: int
+    ended: int | None
+    leading: Member
+    first: Member
+    title: str
+
+
+def severity_of(members: Sequence[Member], metrics: int, fleet: int) -> Severity:
+    """Return how bad an incident is that has so many metrics, of so many in all."""
+    if all(one.minor for one in members):
+        return "low"
+    if metrics >= VERY_MANY or (metrics >= MANY and 2 * metrics >= fleet):
+        return "critical"
+    told = (one.score for one in members if one.kind not in ("stopped", "resumed"))
+    if metrics >= MANY or max(told, default=0.0) >= EXTREME:
+        return "high"
+    return "normal"
+
+
+def account_of(members: Sequence[Member], fleet: int) -> Account:
+    """Return what is told of an incident, from its anomalies, at least one; `fleet` metrics in all.
+
+    What nobody wants to hear of counts only where there is nothing else.
+    """
+    heard = [one for one in members if not one.silent] or list(members)
+    metrics = _metrics(heard)
+    first = min(heard, key=lambda one: (one.started, one.anomaly))
+    leading = max(heard, key=_weight)
+    ends = [one.ended for one in members]
+    return Account(
+        severity=severity_of(heard, metrics, fleet),
+        metrics=metrics,
+        started=min(one.started for one in members),
+        ended=None if None in ends else max(end for end in ends if end is not None),
+        leading=leading,
+        first=first,
+        title=_title(heard, leading, metrics),
+    )
+
+
+def _metrics(members: Sequence[Member]) -> int:
+    """Return how many metrics there are; those of a stop may have been odd before it, too."""
+    stops = [one for one in members if one.kind == "stopped"]
+    others = {one.series for one in members if one.kind != "resumed"} - {
+        one.series for one in stops
+    }
+    return max(len(others), sum(one.stands_for for one in stops), 1)
+
+
+def _weight(one: Member) -> tuple[bool, bool, float, int]:
+    """Order by what tells most: no minor one, a stop of many, then the oddest, then the first."""
+    stop_of_many = one.kind == "stopped" and one.stands_for >= MANY
+    score = 0.0 if one.kind in ("stopped", "resumed") else one.score
+    return not one.minor, stop_of_many, score, -one.started
+
+
+def _title(members: Sequence[Member], leading: Member, metrics: int) -> str:
+    """Return what reads on a watch: what is odd, and where."""
+    if metrics == 1:
+        return f"{leading.metric}: {_word(leading)}"
+    where = place_of([one.metric for one in members if one.kind != "resumed"])
+    stopped = sum(one.stands_for for one in members if one.kind == "stopped")
+    what = "stopped" if 2 * stopped > metrics else "odd"
+    return f"{metrics:,} metrics {what} {where}".rstrip()
+
+
+def _word(one: Member) -> str:
+    shift = {"up": "shift up", "down": "shift down"}
+    return shift[one.direction] if one.kind == "level shift" else one.kind
+
+
+def place_of(names: Sequence[str]) -> str:
+    """Say where metrics are, by what their names have in common or where they begin to differ.
+
+    >>> place_of(["prod.web-1.cpu", "prod.web-1.mem.free"])
+    'on prod.web-1'
+    >>> place_of(["web-1.cpu", "web-2.cpu", "web-3.cpu", "web-4.cpu"])
+    'on web-1, web-2 and 2 more'
+    """
+    distinct = sorted(set(names))
+    if not distinct:
+        return ""
+    prefix = common_prefix(distinct)
+    depth = prefix.count(".") + 1 if prefix else 0
+    tails = [name.split(".")[depth:] for name in distinct]
+    differing = Counter(tail[0] for tail in tails if len(tail) > 1)
+    if prefix and (len(differing) <= 1 or depth > 1 or 2 * len(differing) > len(distinct)):
+        return f"on {prefix}"
+    hosts = sorted(differing)
+    if not hosts:
+        return ""
+    named, more = hosts[:NAMED], len(hosts) - NAMED
+    return f"on {', '.join(named)}" + (f" and {more:,} more" if more > 0 else "")
+
+
+def sentence_of(
+    members: Sequence[Member], account: Account, explanation: str, *, offset: int
+) -> str:
+    """Return the sentence for the whole; `explanation` is the leading anomaly's own.
+
+    `offset` is local time less UTC (s).
+    """
+    heard = [one for one in members if not one.silent] or list(members)
+    if account.metrics == 1 or len({one.series for one in heard}) == 1:
+        return explanation
+    at = moment(account.started, offset)
+    first = account.first
+    later = sorted(one.started for one in heard if one.series != first.series)
+    head = f"{account.title}, from {at}. First {first.metric}"
+    lead_s = later[0] - first.started
+    if lead_s > 0:
+        head += f", {span(lead_s)} before the others"
+    if account.leading.series == first.series:
+        return f"{head}: {explanation}"
+    return f"{head}. Oddest {account.leading.metric}: {explanation}"

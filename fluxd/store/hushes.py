@@ -1,0 +1,100 @@
+"""Mutes and expected windows: what is not to be told."""
+
+import json
+from typing import Any
+
+import apsw
+
+from fluxd.core.errors import NotFoundError
+from fluxd.core.hush import Mute, Scope, Window
+
+
+def add_mute(
+    connection: apsw.Connection,
+    scope: Scope,
+    pattern: str,
+    *,
+    until: int | None,
+    reason: str,
+    now: int,
+) -> int:
+    """Have metrics sent no more, until a time (Unix s) or for good; return the mute's id."""
+    connection.execute(
+        "INSERT INTO mutes (scope, pattern, since, until, reason, created)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?3)",
+        (scope, pattern, now, until, reason),
+    )
+    mute = connection.last_insert_rowid()
+    look_again(connection)
+    return mute
+
+
+def remove_mute(connection: apsw.Connection, mute: int) -> None:
+    """End a mute at once. Raises NotFoundError."""
+    connection.execute("DELETE FROM mutes WHERE id = ?", (mute,))
+    if not connection.changes():
+        raise NotFoundError("there is no such mute: it has ended, or somebody removed it")
+    look_again(connection)
+
+
+def read_mutes(reader: apsw.Connection, now: int) -> list[Mute]:
+    """Return the mutes that hold at `now` (Unix s), the newest first."""
+    rows: list[Any] = reader.execute(
+        "SELECT id, scope, pattern, since, until, reason FROM mutes"
+        " WHERE until IS NULL OR until > ? ORDER BY id DESC",
+        (now,),
+    ).fetchall()
+    return [Mute(*row) for row in rows]
+
+
+def add_window(connection: apsw.Connection, window: Window, *, now: int) -> int:
+    """Store an expected window and return its id."""
+    connection.execute(
+        "INSERT INTO expected_windows (title, started, ended, metrics, weekly, created)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            window.title,
+            window.started,
+            window.ended,
+            json.dumps(window.metrics),
+            int(window.weekly),
+            now,
+        ),
+    )
+    number = connection.last_insert_rowid()
+    look_again(connection)
+    return number
+
+
+def remove_window(connection: apsw.Connection, window: int) -> None:
+    """Forget an expected window. Raises NotFoundError."""
+    connection.execute("DELETE FROM expected_windows WHERE id = ?", (window,))
+    if not connection.changes():
+        raise NotFoundError("there is no such expected window: somebody removed it")
+    look_again(connection)
+
+
+def read_windows(reader: apsw.Connection, since: int, until: int) -> list[Window]:
+    """Return the windows that hold at some time of [since, until] (Unix s), the newest first."""
+    rows: list[Any] = reader.execute(
+        "SELECT id, title, started, ended, metrics, weekly FROM expected_windows"
+        " WHERE started <= ?2 AND (weekly OR ended >= ?1) ORDER BY id DESC",
+        (since, until),
+    ).fetchall()
+    return [
+        Window(number, title, started, ended, tuple(json.loads(metrics)), bool(weekly))
+        for number, title, started, ended, metrics, weekly in rows
+    ]
+
+
+def forget_hushes(connection: apsw.Connection, before: int) -> None:
+    """Delete mutes and single windows that were over before a time (Unix s)."""
+    connection.execute("DELETE FROM mutes WHERE until < ?", (before,))
+    connection.execute("DELETE FROM expected_windows WHERE ended < ? AND NOT weekly", (before,))
+
+
+def look_again(connection: apsw.Connection) -> None:
+    """Have what lasts looked at anew: it may be silent now, or no more."""
+    connection.execute(
+        "INSERT INTO incident_queue (anomaly) SELECT id FROM stretches WHERE ended IS NULL"
+    )

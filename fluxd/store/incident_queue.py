@@ -1,0 +1,130 @@
+"""The queue of anomalies that are new or changed, and what their grouping asks the store."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from fluxd.core.incidents.grouping import KIN_S, SPREAD_S
+from fluxd.core.incidents.lifecycle import REOPEN_S
+
+# What was over for longer when it was found is history: it is shown, and never sent.
+STALE_S = 7_200
+
+# Metrics of an incident that are looked for when it is asked what went together before, and the
+# least times that they did.
+COMPARED, LEAST_TOGETHER = 20, 2
+
+# An incident of more anomalies than this says little of which metrics go together.
+TELLING_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An anomaly that is new or was changed; `incident` None where it has none yet.
+
+    `names` are the metrics that it tells of: those of a stop, else its own. `muted`: its metric is.
+    `silent` is why it was not sent so far, if that is so.
+    """
+
+    anomaly: int
+    series: int
+    metric: str
+    key: int
+    sender: str
+    started: int
+    ended: int | None
+    history: bool
+    muted: bool
+    incident: int | None
+    silent: str | None
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An incident as grouping sees it; times in Unix s, `ended` None while it lasts."""
+
+    id: int
+    first: int
+    last: int
+    ended: int | None
+
+
+def read_queue(reader: apsw.Connection, limit: int) -> tuple[int, list[int]]:
+    """Return the anomalies to be looked at, each once, and up to which number that is the queue."""
+    rows: list[Any] = reader.execute(
+        "SELECT seq, anomaly FROM incident_queue ORDER BY seq LIMIT ?", (limit,)
+    ).fetchall()
+    return (rows[-1][0] if rows else 0), list(dict.fromkeys(row[1] for row in rows))
+
+
+def read_found(reader: apsw.Connection, anomalies: Collection[int]) -> list[Found]:
+    """Return anomalies by their ids, those that are gone left out, the first to begin first."""
+    rows: list[Any] = reader.execute(
+        "SELECT stretches.id, stretches.series, series.name, series.key, keys.name, started, ended,"
+        " history, series.muted, incident, silent,"
+        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END"
+        " FROM json_each(?1) AS wanted JOIN stretches ON stretches.id = wanted.value"
+        " JOIN series ON series.id = stretches.series JOIN keys ON keys.id = series.key"
+        " LEFT JOIN incident_members ON incident_members.anomaly = stretches.id"
+        " WHERE series.deleted IS NULL ORDER BY started, stretches.id",
+        (json.dumps(list(anomalies)),),
+    ).fetchall()
+    return [Found(*[*row[:-1], names_of(row[-1], row[2])]) for row in rows]
+
+
+def read_near(
+    reader: apsw.Connection, since: int, until: int, series: Collection[int]
+) -> list[Row]:
+    """Return the incidents that anomalies of these series which began in [since, until] may join.
+
+    That is by their beginnings, or because the series are in them and they last or lately did.
+    """
+    rows: list[Any] = reader.execute(
+        "SELECT id, first, last, ended FROM incident_rows"
+        " WHERE last BETWEEN ?1 - ?4 AND ?2 + ?4 + ?5"
+        " UNION SELECT incident_rows.id, first, last, ended FROM json_each(?3) AS wanted"
+        " JOIN incident_members ON incident_members.series = wanted.value"
+        " JOIN incident_rows ON incident_rows.id = incident_members.incident"
+        " WHERE ended IS NULL OR ended >= ?1 - ?6",
+        (since, until, json.dumps(list(series)), KIN_S, SPREAD_S, REOPEN_S),
+    ).fetchall()
+    return [Row(*row) for row in rows]
+
+
+def read_series_of(reader: apsw.Connection, incident: int) -> list[int]:
+    """Return the series that an incident has anomalies of."""
+    rows: list[Any] = reader.execute(
+        "SELECT DISTINCT series FROM incident_members WHERE incident = ?", (incident,)
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def count_since(reader: apsw.Connection, since: int, until: int) -> int:
+    """Return how many incidents began in [since, until] (Unix s)."""
+    row: Any = reader.execute(
+        "SELECT count(*) FROM incident_rows WHERE started BETWEEN ? AND ?", (since, until)
+    ).fetchone()
+    return int(row[0])
+
+
+def went_together(reader: apsw.Connection, series: int, others: Sequence[int]) -> bool:
+    """Whether a series was in most of its incidents together with one of some others."""
+    counts: Any = reader.execute(
+        "WITH mine AS (SELECT DISTINCT incident FROM incident_members WHERE series = ?1)"
+        " SELECT count(*), count(*) FILTER (WHERE EXISTS ("
+        "   SELECT 1 FROM incident_members AS other JOIN json_each(?2) AS wanted"
+        "   ON other.series = wanted.value WHERE other.incident = mine.incident))"
+        " FROM mine JOIN incident_rows ON incident_rows.id = mine.incident WHERE anomalies <= ?3",
+        (series, json.dumps(list(others[:COMPARED])), TELLING_SIZE),
+    ).fetchone()
+    of, together = int(counts[0]), int(counts[1])
+    return together >= LEAST_TOGETHER and 2 * together >= of
+
+
+def names_of(listed: str | None, metric: str) -> tuple[str, ...]:
+    """Return the metrics that an anomaly tells of: those that a stop lists, else its own."""
+    return tuple(json.loads(listed)) if listed else (metric,)

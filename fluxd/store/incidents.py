@@ -1,0 +1,222 @@
+"""Incidents as the job that groups anomalies reads and writes them, and as people act on them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from fluxd.core.errors import BadRequestError, NotFoundError
+from fluxd.core.incidents.lifecycle import Event, State, after
+from fluxd.core.incidents.telling import Account, Member, account_of, sentence_of
+from fluxd.core.message import Severity, rank
+from fluxd.store.incident_queue import Found, names_of
+from fluxd.store.notices import queue_notices
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Anomalies that go to one incident; `incident` 0 for a new one.
+
+    `first` and `last` are the beginnings that others are measured by from now on, None: as before.
+    `silent` has, by anomaly, why it is not sent, None where it is.
+    """
+
+    incident: int
+    first: int | None
+    last: int | None
+    members: Sequence[Found]
+    silent: Mapping[int, str | None]
+
+
+def write_groups(
+    connection: apsw.Connection,
+    groups: Iterable[Grouped],
+    upto: int,
+    *,
+    fleet: int,
+    offset: Callable[[int], int],
+    now: int,
+) -> list[int]:
+    """Store what was grouped, and queue what it has to tell; return the incidents that changed.
+
+    The queue is done with up to the number `upto`. `fleet` is how many metrics there are, `offset`
+    returns local time less UTC (s) at a time (Unix s).
+    """
+    gone: list[Any] = connection.execute(
+        "DELETE FROM incident_members WHERE anomaly IN ("
+        "  SELECT anomaly FROM incident_queue WHERE seq <= ?1"
+        "  EXCEPT SELECT id FROM stretches) RETURNING incident",
+        (upto,),
+    ).fetchall()
+    changed = dict.fromkeys(row[0] for row in gone)
+    for group in groups:
+        incident = group.incident or _insert(connection, group)
+        connection.executemany(
+            "INSERT INTO incident_members (anomaly, incident, series, silent)"
+            " VALUES (?1, ?2, ?3, ?4)"
+            " ON CONFLICT (anomaly) DO UPDATE SET silent = excluded.silent",
+            [
+                (one.anomaly, incident, one.series, group.silent[one.anomaly])
+                for one in group.members
+            ],
+        )
+        connection.execute(
+            "UPDATE incident_rows SET first = coalesce(?2, first), last = coalesce(?3, last)"
+            " WHERE id = ?1",
+            (incident, group.first, group.last),
+        )
+        changed[incident] = None
+    for incident in changed:
+        refresh(connection, incident, fleet=fleet, offset=offset, now=now)
+    connection.execute("DELETE FROM incident_queue WHERE seq <= ?", (upto,))
+    return list(changed)
+
+
+def _insert(connection: apsw.Connection, group: Grouped) -> int:
+    """Store a new incident; `refresh` fills in what is told of it."""
+    connection.execute(
+        "INSERT INTO incident_rows (state, severity, started, ended, first, last, metrics,"
+        " anomalies, leading, lead, title, explanation, history)"
+        " VALUES ('open', 'low', ?1, NULL, ?1, ?2, 0, 0, 0, 0, '', '', 1)",
+        (group.first, group.last),
+    )
+    return connection.last_insert_rowid()
+
+
+def refresh(
+    connection: apsw.Connection,
+    incident: int,
+    *,
+    fleet: int,
+    offset: Callable[[int], int],
+    now: int,
+) -> None:
+    """Bring an incident up to what its anomalies are now, and queue what that has to tell."""
+    members, reasons, history = read_members(connection, incident)
+    row: Any = connection.execute(
+        "SELECT state, severity, closed FROM incident_rows WHERE id = ?", (incident,)
+    ).fetchone()
+    if row is None:
+        return
+    if not members:
+        _remove(connection, incident, now)
+        return
+    state, severity, closed = row
+    account = account_of(members, fleet)
+    since = -1 if closed is None else closed
+    lasting = any(one.ended is None and one.started > since for one in members)
+    if rank(account.severity) > rank(severity):
+        severity = account.severity
+        state = after(state, "worsened") or state
+    state = after(state, "appeared" if lasting else "over") or state
+    heard = [one for one in members if not one.silent]
+    sentence = _sentence(connection, members, account, offset)
+    connection.execute(
+        "UPDATE incident_rows SET state = ?2, severity = ?3, started = ?4, ended = ?5,"
+        " metrics = ?6, anomalies = ?7, leading = ?8, lead = ?9, title = ?10, explanation = ?11,"
+        " silent = ?12, history = ?13, closed = CASE WHEN ?2 = 'resolved' THEN closed END,"
+        " acknowledged = CASE WHEN ?2 = 'acknowledged' THEN acknowledged END WHERE id = ?1",
+        (
+            incident,
+            state,
+            severity,
+            account.started,
+            None if state != "resolved" else (account.ended or closed or now),
+            account.metrics,
+            len(members),
+            account.leading.anomaly,
+            account.first.anomaly,
+            account.title,
+            sentence,
+            None if heard else reasons[account.leading.anomaly],
+            int(history),
+        ),
+    )
+    queue_notices(
+        connection,
+        incident,
+        state=state,
+        severity=severity,
+        heard={name for one in heard for name in one.names},
+        now=now,
+    )
+
+
+def read_members(
+    reader: apsw.Connection, incident: int
+) -> tuple[list[Member], dict[int, str | None], bool]:
+    """Return an incident's anomalies, why each is silent, and whether all of them are history."""
+    rows: list[Any] = reader.execute(
+        "SELECT stretches.id, stretches.series, series.name, started, ended, score, kind,"
+        " direction, severity,"
+        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.metrics') END,"
+        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END, silent, history"
+        " FROM incident_members JOIN stretches ON stretches.id = incident_members.anomaly"
+        " JOIN series ON series.id = stretches.series"
+        " WHERE incident = ? AND series.deleted IS NULL",
+        (incident,),
+    ).fetchall()
+    members = [
+        Member(*[*row[:8], row[8] == "low", row[9] or 1, bool(row[11]), names_of(row[10], row[2])])
+        for row in rows
+    ]
+    return members, {row[0]: row[11] for row in rows}, all(row[12] for row in rows)
+
+
+def heard_of(reader: apsw.Connection, incident: int) -> set[str]:
+    """Return the names of an incident's metrics that nobody has silenced."""
+    members, _, _ = read_members(reader, incident)
+    return {name for one in members if not one.silent for name in one.names}
+
+
+def _sentence(
+    reader: apsw.Connection,
+    members: Sequence[Member],
+    account: Account,
+    offset: Callable[[int], int],
+) -> str:
+    row: Any = reader.execute(
+        "SELECT explanation FROM stretches WHERE id = ?", (account.leading.anomaly,)
+    ).fetchone()
+    return sentence_of(members, account, row[0], offset=offset(account.started))
+
+
+def _remove(connection: apsw.Connection, incident: int, now: int) -> None:
+    """Forget an incident whose anomalies are gone, and what was to be told of it."""
+    connection.execute("DELETE FROM incident_rows WHERE id = ?", (incident,))
+    connection.execute(
+        "UPDATE outbox SET state = 'cancelled', finished = ?2, answer = 'its metrics were deleted'"
+        " WHERE incident = ?1 AND state IN ('waiting', 'withheld')",
+        (incident, now),
+    )
+
+
+# ---- what people do
+
+
+def act(connection: apsw.Connection, incident: int, event: Event, *, now: int) -> State:
+    """Acknowledge, release or resolve an incident; return its state then.
+
+    Raises NotFoundError, and BadRequestError where the incident is over.
+    """
+    row: Any = connection.execute(
+        "SELECT state, severity FROM incident_rows WHERE id = ?", (incident,)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("there is no such incident")
+    state: State | None = after(row[0], event)
+    if state is None:
+        raise BadRequestError(f"this incident is {row[0]}: there is nothing to {event}")
+    if state == row[0]:
+        return state
+    connection.execute(
+        "UPDATE incident_rows SET state = ?2, acknowledged = iif(?2 = 'acknowledged', ?3, NULL),"
+        " closed = iif(?2 = 'resolved', ?3, NULL), ended = iif(?2 = 'resolved', ?3, NULL)"
+        " WHERE id = ?1",
+        (incident, state, now),
+    )
+    severity: Severity = row[1]
+    heard = heard_of(connection, incident)
+    queue_notices(connection, incident, state=state, severity=severity, heard=heard, now=now)
+    return state

@@ -1,0 +1,248 @@
+"""The outbox: a row is a message, from the moment that its reason is stored until it is out.
+
+waiting    until it is due; `claim` makes it
+sending    for as long as one thread tries; a failed try makes it waiting again
+sent       the other side has taken it
+failed     given up, after a day or because trying again can't help
+withheld   over the day's cap: it is told in the next digest, and `finished` then
+cancelled  of no use any more
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import apsw
+
+from fluxd.core.incidents.notices import Told
+from fluxd.core.message import Severity, worst
+
+Notice: TypeAlias = Literal["opened", "worsened", "resolved", "digest", "test"]
+
+KEPT_S = 90 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row: times in Unix s; `answer` is what the other side said, or why it failed."""
+
+    id: int
+    channel: int
+    incident: int | None
+    notice: Notice
+    key: str
+    state: str
+    severity: Severity
+    created: int
+    due: int
+    attempts: int
+    finished: int | None
+    answer: str | None
+    body: str | None
+
+
+_MEMBERS = (
+    "id, channel, incident, notice, key, state, severity, created, due, attempts, finished,"
+    " answer, body"
+)
+
+
+def new_key() -> str:
+    """Return what no other message has."""
+    return f"fluxd-{secrets.token_hex(16)}"
+
+
+def put(
+    connection: apsw.Connection,
+    channel: int,
+    notice: Notice,
+    *,
+    severity: Severity,
+    due: int,
+    now: int,
+    incident: int | None = None,
+    written: tuple[str, str] | None = None,
+) -> int:
+    """Queue a message and return its id; `written`: its key and body, where it has them already."""
+    key, body = written or (new_key(), None)
+    connection.execute(
+        "INSERT INTO outbox (channel, incident, notice, key, state, severity, created, due, body)"
+        " VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?, ?)",
+        (channel, incident, notice, key, severity, now, due, body),
+    )
+    return connection.last_insert_rowid()
+
+
+def note_test(
+    connection: apsw.Connection, channel: int, key: str, *, sent: bool, answer: str, now: int
+) -> None:
+    """Note what came of a channel's test."""
+    connection.execute(
+        "INSERT INTO outbox (channel, notice, key, state, severity, created, due, attempts,"
+        " finished, answer) VALUES (?1, 'test', ?2, ?3, 'normal', ?4, ?4, 1, ?4, ?5)",
+        (channel, key, "sent" if sent else "failed", now, answer),
+    )
+
+
+def cancel(
+    connection: apsw.Connection, channel: int, incident: int, notices: Sequence[str], *, now: int
+) -> None:
+    """Take back messages of an incident that have not been tried."""
+    for notice in notices:
+        connection.execute(
+            "UPDATE outbox SET state = 'cancelled', finished = ?4, answer = 'not needed any more'"
+            " WHERE incident = ?1 AND channel = ?2 AND notice = ?3 AND state = 'waiting'"
+            " AND body IS NULL",
+            (incident, channel, notice, now),
+        )
+
+
+def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
+    """Return what a channel was told of an incident since it was told that all is over."""
+    rows: list[Any] = reader.execute(
+        "SELECT notice, state, severity, coalesce(finished, due), body IS NOT NULL FROM outbox"
+        " WHERE incident = ? AND channel = ? AND state != 'cancelled' ORDER BY id",
+        (incident, channel),
+    ).fetchall()
+    ends = [
+        at
+        for at, (notice, state, *_) in enumerate(rows)
+        if notice == "resolved" and state != "waiting"
+    ]
+    since = rows[ends[-1] + 1 :] if ends else rows
+    waiting = [
+        notice for notice, state, _, _, written in since if state == "waiting" and not written
+    ]
+    out: list[tuple[Severity, int]] = [
+        (severity, at) for _, state, severity, at, written in since if state != "waiting" or written
+    ]
+    return Told(
+        severity=worst(severity for severity, _ in out),
+        at=max((at for _, at in out), default=None),
+        waiting=tuple(waiting),
+        over=bool(ends) and not since,
+    )
+
+
+def due_channels(reader: apsw.Connection, now: int) -> list[int]:
+    """Return the channels that have messages which are due."""
+    rows: list[Any] = reader.execute(
+        "SELECT DISTINCT outbox.channel FROM outbox JOIN channels ON channels.id = outbox.channel"
+        " WHERE outbox.state = 'waiting' AND due <= ? AND enabled",
+        (now,),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def claim(connection: apsw.Connection, channel: int, *, now: int) -> Entry | None:
+    """Take the next message of a channel that is due, None where there is none.
+
+    Messages of one incident go out one after the other. The update is conditional: of two that
+    claim the same row only one gets it.
+    """
+    row: Any = connection.execute(
+        f"UPDATE outbox SET state = 'sending', attempts = attempts + 1 WHERE id = ("
+        "   SELECT id FROM outbox AS mine WHERE channel = ?1 AND state = 'waiting' AND due <= ?2"
+        "   AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.incident = mine.incident"
+        "     AND before.channel = mine.channel AND before.id < mine.id"
+        "     AND before.state IN ('waiting', 'sending'))"
+        "   ORDER BY due LIMIT 1"
+        f" ) AND state = 'waiting' RETURNING {_MEMBERS}",
+        (channel, now),
+    ).fetchone()
+    return Entry(*row) if row else None
+
+
+def write_body(
+    connection: apsw.Connection, entry: int, body: str, notice: str, severity: str
+) -> None:
+    """Keep a message as it is tried first: every further try sends the same."""
+    connection.execute(
+        "UPDATE outbox SET body = ?2, notice = ?3, severity = ?4 WHERE id = ?1",
+        (entry, body, notice, severity),
+    )
+
+
+def finish(connection: apsw.Connection, entry: int, state: str, *, now: int, answer: str) -> None:
+    """Note what became of a message that was being sent."""
+    connection.execute(
+        "UPDATE outbox SET state = ?2, finished = ?3, answer = ?4"
+        " WHERE id = ?1 AND state = 'sending'",
+        (entry, state, now, answer),
+    )
+
+
+def put_off(connection: apsw.Connection, entry: int, *, due: int, answer: str | None) -> None:
+    """Have a message that was being sent tried again at `due` (Unix s)."""
+    connection.execute(
+        "UPDATE outbox SET state = 'waiting', due = ?2, answer = coalesce(?3, answer)"
+        " WHERE id = ?1 AND state = 'sending'",
+        (entry, due, answer),
+    )
+
+
+def take_up(connection: apsw.Connection) -> int:
+    """Have all that was being sent when the last daemon ended tried again; return how many.
+
+    Whether they arrived is not known. They carry the same key, so that the other side can tell.
+    """
+    connection.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'sending'")
+    return connection.changes()
+
+
+def sent_since(reader: apsw.Connection, channel: int, since: int) -> int:
+    """Return how many messages of incidents a channel was sent since `since` (Unix s)."""
+    row: Any = reader.execute(
+        "SELECT count(*) FROM outbox WHERE channel = ? AND notice NOT IN ('digest', 'test')"
+        " AND (state = 'sending' OR (state = 'sent' AND finished >= ?))",
+        (channel, since),
+    ).fetchone()
+    return int(row[0])
+
+
+def read_entries(
+    reader: apsw.Connection, *, channel: int | None = None, limit: int = 100
+) -> list[Entry]:
+    """Return the latest messages, of one channel or all, the latest first."""
+    rows: list[Any] = reader.execute(
+        f"SELECT {_MEMBERS} FROM outbox WHERE channel = coalesce(?1, channel)"
+        " ORDER BY id DESC LIMIT ?2",
+        (channel, limit),
+    ).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def read_withheld(reader: apsw.Connection, channel: int) -> list[int]:
+    """Return the incidents whose messages were over a channel's cap and in no digest yet."""
+    rows: list[Any] = reader.execute(
+        "SELECT DISTINCT incident FROM outbox WHERE channel = ? AND state = 'withheld'"
+        " AND finished IS NULL AND incident IS NOT NULL ORDER BY incident",
+        (channel,),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def withhold(connection: apsw.Connection, entry: int, *, answer: str) -> None:
+    """Leave a message that was being sent to the next digest."""
+    connection.execute(
+        "UPDATE outbox SET state = 'withheld', answer = ?2 WHERE id = ?1 AND state = 'sending'",
+        (entry, answer),
+    )
+
+
+def end_withheld(connection: apsw.Connection, channel: int, *, now: int) -> None:
+    """Note that a digest has told what was withheld from a channel."""
+    connection.execute(
+        "UPDATE outbox SET finished = ?2 WHERE channel = ?1 AND state = 'withheld'"
+        " AND finished IS NULL",
+        (channel, now),
+    )
+
+
+def forget_entries(connection: apsw.Connection, before: int, limit: int = 1_000) -> None:
+    """Delete some messages that were done with before a time (Unix s)."""
+    connection.execute(
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE finished < ?1 LIMIT ?2)",
+        (before, limit),
+    )

@@ -1,0 +1,176 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluxd.core.incidents.grouping import (
+    ALONE_S,
+    FLOOD,
+    KIN_S,
+    SPREAD_S,
+    Cluster,
+    Grouping,
+    Onset,
+    alone_s,
+)
+from fluxd.core.incidents.kinship import Fleet, parts_of
+from fluxd.core.incidents.lifecycle import REOPEN_S
+
+NOW = 1_700_000_000
+NAMES = [f"prod.host-{host:02}.{kind}" for host in range(60) for kind in ("cpu", "mem", "disk")]
+BUSY = 10_000.0  # causes a day: time alone says little
+
+
+def fleet() -> Fleet:
+    found = Fleet()
+    found.add((name, 1) for name in NAMES)
+    return found
+
+
+def onset(name: str, started: int, sender: int = 1) -> Onset:
+    return Onset(NAMES.index(name) + 1000, NAMES.index(name), started, parts_of(name), sender)
+
+
+def grouped(
+    *onsets: Onset,
+    clusters: Sequence[Cluster] = (),
+    causes: float = 1.0,
+    together: frozenset[int] = frozenset(),
+) -> list[list[str]]:
+    grouping = Grouping(
+        clusters,
+        fleet(),
+        causes_per_day=causes,
+        together=lambda series, _others: series in together,
+    )
+    for one in onsets:
+        grouping.place(one)
+    return [[NAMES[one.series] for one in cluster.added] for cluster in grouping.clusters]
+
+
+def test_where_little_happens_time_alone_joins() -> None:
+    first, second = onset("prod.host-01.cpu", NOW), onset("prod.host-02.mem", NOW + ALONE_S)
+    assert len(grouped(first, second)) == 1
+    assert len(grouped(first, second, causes=BUSY)) == 2
+    later = onset("prod.host-02.mem", NOW + ALONE_S + 1)
+    assert len(grouped(first, later)) == 2
+
+
+@pytest.mark.parametrize("name", ["prod.host-01.mem", "prod.host-02.cpu"])
+def test_kin_join_for_longer(name: str) -> None:
+    first = onset("prod.host-01.cpu", NOW)
+    # The kind "cpu" is a third of all metrics': it makes nobody kin. A host does.
+    kin = name == "prod.host-01.mem"
+    assert len(grouped(first, onset(name, NOW + KIN_S), causes=BUSY)) == (1 if kin else 2)
+    assert len(grouped(first, onset(name, NOW + KIN_S + 1), causes=BUSY)) == 2
+
+
+def test_what_went_together_before_joins_for_as_long() -> None:
+    first, second = onset("prod.host-01.cpu", NOW), onset("prod.host-07.mem", NOW + KIN_S)
+    before = frozenset([second.series])
+    assert len(grouped(first, second, causes=BUSY, together=before)) == 1
+    assert len(grouped(first, second, causes=BUSY)) == 2
+
+
+def test_a_flood_takes_whatever_begins_with_it() -> None:
+    flood = [onset(f"prod.host-01.{kind}", NOW) for kind in ("cpu", "mem", "disk")]
+    flood += [onset(f"prod.host-{n:02}.cpu", NOW) for n in range(2, 2 + FLOOD)]
+    stranger = onset("prod.host-50.disk", NOW + ALONE_S)
+    apart = onset("prod.host-51.disk", NOW + 2 * ALONE_S + 1)
+    found = grouped(*flood, stranger, apart, clusters=(flooded(),), causes=BUSY)
+    assert "prod.host-50.disk" in found[0]
+    assert "prod.host-51.disk" not in found[0]
+
+
+def flooded() -> Cluster:
+    """Return an incident that all hosts are in, so that none of them is its own."""
+    cluster = Cluster(7, NOW, NOW)
+    for number in range(0, 60, 5):
+        cluster.know(onset(f"prod.host-{number:02}.cpu", NOW))
+    return cluster
+
+
+def test_two_causes_ten_minutes_apart_are_two() -> None:
+    """In the same fleet, even of the same hosts."""
+    onsets = [
+        onset(f"prod.host-{host:02}.{kind}", NOW + minute * 60 + 10 * host)
+        for minute, kinds in ((0, ("cpu", "mem")), (10, ("disk",)))
+        for kind in kinds
+        for host in range(10)
+    ]
+    found = grouped(*sorted(onsets, key=lambda one: one.started))
+    assert [len(group) for group in found] == [20, 10]
+
+
+def test_a_metric_returns_to_its_incident_within_the_hour() -> None:
+    def earlier() -> Cluster:
+        cluster = Cluster(3, NOW - 900, NOW - 900, over=NOW)
+        cluster.know(onset("prod.host-01.cpu", NOW - 900))
+        return cluster
+
+    again = onset("prod.host-01.cpu", NOW + REOPEN_S)
+    assert len(grouped(again, clusters=[earlier()])) == 1
+    assert len(grouped(onset("prod.host-01.cpu", NOW + REOPEN_S + 1), clusters=[earlier()])) == 2
+    lasting = earlier()
+    lasting.over = None
+    assert len(grouped(onset("prod.host-01.cpu", NOW + 90_000), clusters=[lasting])) == 1
+    # Its return draws no strangers in: they would have had to begin with it.
+    assert len(grouped(again, onset("prod.host-30.mem", again.started), clusters=[earlier()])) == 2
+
+
+times = st.lists(st.integers(0, 4_000), min_size=1, max_size=40)
+
+
+@given(times, st.data())
+def test_incidents_stay_within_their_spread(starts: list[int], data: st.DataObject) -> None:
+    names = data.draw(
+        st.lists(st.sampled_from(NAMES), min_size=len(starts), max_size=len(starts), unique=True)
+    )
+    onsets = [onset(name, NOW + at) for name, at in zip(names, sorted(starts), strict=True)]
+    grouping = Grouping([], fleet(), causes_per_day=data.draw(st.sampled_from([0.0, 100.0, BUSY])))
+    for one in onsets:
+        grouping.place(one)
+    placed = [one.anomaly for cluster in grouping.clusters for one in cluster.added]
+    assert sorted(placed) == sorted(one.anomaly for one in onsets)
+    for cluster in grouping.clusters:
+        begun = [one.started for one in cluster.added]
+        assert (cluster.first, cluster.last) == (min(begun), max(begun))
+        assert max(begun) - min(begun) <= SPREAD_S
+
+
+@given(times)
+def test_strangers_join_by_time_as_the_naive_twin_says(starts: list[int]) -> None:
+    """With nothing but time, an incident is what begins within ALONE_S of it, up to its spread."""
+    onsets = [
+        Onset(number, number, NOW + at, frozenset(), number)
+        for number, at in enumerate(sorted(starts))
+    ]
+    grouping = Grouping([], Fleet(), causes_per_day=1.0)
+    for one in onsets:
+        grouping.place(one)
+    naive: list[list[int]] = []
+    for one in onsets:
+        begun = naive[-1] if naive else []
+        if begun and one.started - begun[-1] <= ALONE_S and one.started - begun[0] <= SPREAD_S:
+            begun.append(one.started)
+        else:
+            naive.append([one.started])
+    assert [[one.started for one in cluster.added] for cluster in grouping.clusters] == naive
+
+
+def test_the_busier_the_less_time_alone_says() -> None:
+    assert alone_s(0.0) == ALONE_S
+    assert alone_s(1_000.0) == pytest.approx(4.32)
+
+
+def test_what_a_name_tells() -> None:
+    known = fleet()
+    assert not known.tells("prod")
+    assert not known.tells("cpu")
+    assert known.tells("host-07")
+    assert not known.tells_sender(1)
+    known.add((f"lone.{n}", 2) for n in range(5))
+    assert known.tells_sender(2)
+    assert known.akin(frozenset(), 2, {}, {2: 1}, 3)
+    assert not known.akin(frozenset(), 2, {}, {2: 1}, 10)  # one of ten does not stand for them

@@ -1,0 +1,114 @@
+from typing import Any
+
+import pytest
+
+from fluxd.core.incidents.telling import (
+    EXTREME,
+    MANY,
+    VERY_MANY,
+    Member,
+    account_of,
+    place_of,
+    sentence_of,
+    severity_of,
+)
+
+NOW = 1_793_714_700  # 14:05 UTC on 2026-11-03
+
+
+def member(number: int, metric: str, **other: Any) -> Member:
+    usual: dict[str, Any] = {
+        "started": NOW,
+        "ended": None,
+        "score": 0.4,
+        "kind": "spike",
+        "direction": "up",
+        "minor": False,
+    }
+    return Member(number, number, metric, **(usual | other))
+
+
+def many(count: int, **other: Any) -> list[Member]:
+    return [member(number, f"web-{number % 7}.m{number}", **other) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("members", "fleet", "severity"),
+    [
+        (many(1), 1_000, "normal"),
+        (many(3, minor=True), 1_000, "low"),
+        (many(MANY - 1), 1_000, "normal"),
+        (many(MANY), 1_000, "high"),
+        (many(MANY), 2 * MANY, "critical"),
+        (many(VERY_MANY), 100_000, "critical"),
+        (many(1, score=EXTREME), 1_000, "high"),
+        (many(1, score=1.0, kind="stopped"), 1_000, "normal"),
+        (many(1, score=1.0, kind="stopped", stands_for=VERY_MANY), 10_000, "critical"),
+    ],
+)
+def test_how_bad_it_is(members: list[Member], fleet: int, severity: str) -> None:
+    account = account_of(members, fleet)
+    assert account.severity == severity
+    assert severity_of(members, account.metrics, fleet) == severity
+
+
+def test_one_metric_is_told_by_its_own_sentence() -> None:
+    one = member(1, "db-1.disk.await", kind="level shift", direction="down")
+    account = account_of([one], 100)
+    assert account.title == "db-1.disk.await: shift down"
+    assert sentence_of([one], account, "43 at 14:05.", offset=0) == "43 at 14:05."
+
+
+def test_several_are_told_by_what_came_first_and_what_is_oddest() -> None:
+    members = [
+        member(1, "db-1.disk.await", started=NOW - 40, ended=NOW + 60),
+        member(2, "db-1.cpu", score=0.5),
+        member(3, "db-1.load", started=NOW + 5, ended=NOW + 600),
+    ]
+    account = account_of(members, 100)
+    assert account.title == "3 metrics odd on db-1"
+    assert (account.started, account.ended) == (NOW - 40, None)
+    assert account.leading.metric == "db-1.cpu"
+    assert sentence_of(members, account, "97 at 14:05.", offset=0) == (
+        "3 metrics odd on db-1, from 14:04 UTC on 2026-11-03. First db-1.disk.await, 40 seconds "
+        "before the others. Oddest db-1.cpu: 97 at 14:05."
+    )
+
+
+def test_a_sender_that_stopped_stands_for_its_metrics() -> None:
+    stop = member(9, "web-1.cpu", kind="stopped", score=1.0, stands_for=200)
+    members = [*many(3, started=NOW + 30), stop]
+    account = account_of(members, 5_000)
+    assert account.metrics == 200
+    assert account.leading is stop
+    assert account.title.startswith("200 metrics stopped on ")
+
+
+def test_what_nobody_wants_to_hear_of_is_not_told_of() -> None:
+    quiet = [member(n, f"batch.m{n}", silent=True, score=0.9) for n in range(50)]
+    account = account_of([*quiet, member(99, "db-1.cpu", ended=NOW + 60)], 1_000)
+    assert (account.metrics, account.title, account.severity) == (1, "db-1.cpu: spike", "normal")
+    assert account.ended is None  # but it lasts while any of it does
+    assert account_of(quiet, 1_000).metrics == 50
+
+
+def test_the_end_is_the_last_one() -> None:
+    ends = [member(1, "a.x", ended=NOW + 60), member(2, "a.y", ended=NOW + 900)]
+    assert account_of(ends, 10).ended == NOW + 900
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [
+        ([], ""),
+        (["load"], ""),
+        (["load", "cpu"], ""),
+        (["web-1.cpu"], "on web-1"),
+        (["prod.web-1.cpu", "prod.web-1.mem.free"], "on prod.web-1"),
+        (["web-1.cpu", "web-2.cpu"], "on web-1, web-2"),
+        ([f"fleet.web-{n}.m{k}" for n in range(9) for k in range(4)], "on web-0, web-1 and 7 more"),
+        ([f"web-1.disk.{n}.await" for n in range(4)], "on web-1.disk"),
+    ],
+)
+def test_where_it_is(names: list[str], place: str) -> None:
+    assert place_of(names) == place
