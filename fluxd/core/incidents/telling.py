@@ -107,7 +107,8 @@ def _title(members: Sequence[Member], leading: Member, metrics: int) -> str:
     """Return what reads on a watch: what is odd, and where."""
     if metrics == 1:
         return f"{leading.metric}: {_word(leading)}"
-    where = place_of([one.metric for one in members if one.kind != "resumed"])
+    odd = (one for one in members if one.kind != "resumed")
+    where = place_of([name for one in odd for name in one.names or (one.metric,)])
     stopped = sum(one.stands_for for one in members if one.kind == "stopped")
     what = "stopped" if 2 * stopped > metrics else "odd"
     return f"{metrics:,} metrics {what} {where}".rstrip()

@@ -1,0 +1,120 @@
+"""A store in which anomalies happen, the job that groups them, and a channel that is told."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from store.posting import NOW, anomaly, memory_folder, opened, post
+
+from fluxd.core.anomalies import Anomaly
+from fluxd.core.detect import UTC
+from fluxd.core.incidents.lifecycle import Event, State
+from fluxd.jobs.grouping import Grouper
+from fluxd.store import Store
+from fluxd.store.anomalies import write_anomalies
+from fluxd.store.channels import StoredChannel, add_channel
+from fluxd.store.connection import FILE_NAME
+from fluxd.store.incident_list import StoredIncident, page_incidents, read_memberships
+from fluxd.store.incidents import act
+from fluxd.store.outbox import Entry, read_entries
+from fluxd.store.stops import Notice, add_notice, change_stop
+
+CHANNEL = StoredChannel(0, "ops", "webhook", {"url": "http://127.0.0.1:9/"})
+
+
+class Happenings:
+    """What a test drives; `now` is the clock."""
+
+    def __init__(self, store: Store, metrics: Sequence[str]) -> None:
+        self.store = store
+        self.now = NOW
+        self.metrics = list(metrics)
+        for begin in range(0, len(metrics), 500):
+            post(store, [(name, NOW, 1.0) for name in metrics[begin : begin + 500]])
+        self.restart()
+
+    def restart(self) -> None:
+        """Lose all that the job has in memory."""
+        self.grouper = Grouper(self.store, UTC)
+
+    def add_channel(self, channel: StoredChannel = CHANNEL) -> int:
+        return self.store.writer.run(lambda writer: add_channel(writer, channel, now=self.now))
+
+    def happen(
+        self, *metrics: str, at: int | None = None, ended: int | None = None, **other: Any
+    ) -> None:
+        """Let metrics be odd from `at` (now) on; once more with `ended` ends it."""
+        started = self.now if at is None else at
+        score = other.pop("score", 0.4)
+        found = [
+            replace(self.anomaly(metric, started, ended, score), **other) for metric in metrics
+        ]
+        self.store.writer.run(lambda writer: write_anomalies(writer, found))
+
+    def anomaly(self, metric: str, started: int, ended: int | None, score: float) -> Anomaly:
+        slot = self.store.catalog.id_of(metric)
+        assert slot is not None
+        return anomaly(slot, started, ended, score)
+
+    def stop(self, sender: str, metrics: Sequence[str]) -> int:
+        """Let metrics of one sender fall silent; return the anomaly that tells it."""
+        slot = self.store.catalog.id_of(metrics[0])
+        assert slot is not None
+        evidence = {"metrics": len(metrics), "sender": sender, "members": list(metrics[:500])}
+        text = f"{sender}: {len(metrics)} metrics stopped."
+        notice = Notice(slot, "stopped", self.now, None, 1.0, text, evidence)
+        return self.store.writer.run(lambda writer: add_notice(writer, notice))
+
+    def end_stop(self, stop: int, sender: str, metrics: Sequence[str]) -> None:
+        slot = self.store.catalog.id_of(metrics[0])
+        assert slot is not None
+        evidence = {"metrics": len(metrics), "sender": sender, "members": list(metrics[:500])}
+        self.store.writer.run(
+            lambda writer: change_stop(
+                writer, stop, series=slot, ended=self.now, explanation="back", evidence=evidence
+            )
+        )
+
+    def group(self) -> None:
+        while self.grouper.step(self.now):
+            pass
+
+    def act(self, incident: int, event: Event) -> State:
+        return self.store.writer.run(lambda writer: act(writer, incident, event, now=self.now))
+
+    @property
+    def incidents(self) -> list[StoredIncident]:
+        """All, the first found first."""
+        with self.store.read() as reader:
+            return page_incidents(reader, limit=1_000)[0][::-1]
+
+    def members(self, incident: int) -> list[str]:
+        with self.store.read() as reader:
+            return [one.anomaly.metric for one in read_memberships(reader, incident, limit=10_000)]
+
+    @property
+    def outbox(self) -> list[Entry]:
+        """All, the first queued first."""
+        with self.store.read() as reader:
+            return read_entries(reader, limit=10_000)[::-1]
+
+    @property
+    def queued(self) -> list[tuple[str, str]]:
+        """Notices and their states, the first queued first."""
+        return [(one.notice, one.state) for one in self.outbox]
+
+
+@contextlib.contextmanager
+def happenings(*metrics: str, folder: Path | None = None) -> Iterator[Happenings]:
+    """Lend a new store that knows some metrics."""
+    with contextlib.ExitStack() as stack:
+        where = stack.enter_context(memory_folder()) if folder is None else folder
+        store = stack.enter_context(opened(where / FILE_NAME))
+        yield Happenings(store, metrics)
+
+
+def fleet(hosts: int, kinds: int) -> list[str]:
+    """Return the names of `kinds` metrics of each of so many hosts."""
+    return [f"prod.host-{host:02}.m{kind}" for host in range(hosts) for kind in range(kinds)]
