@@ -15,7 +15,7 @@ _MEMBERS = (
 )
 _ANOMALY = (
     "stretches.id, series.name, stretches.started, stretches.ended, peak, value, expected, lower,"
-    " upper, score, direction, kind, explanation, severity"
+    " upper, score, direction, kind, stretches.explanation, stretches.severity"
 )
 
 
