@@ -3,28 +3,25 @@
 What it shows is in its shapes as well as in its colours: an anomaly has a triangle above it.
 """
 
-import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypeAlias
 
 from fluxd.core.chart import clock
+from fluxd.core.plot import (
+    EXPECTED,
+    LEAST,
+    LOWER,
+    MOST,
+    UPPER,
+    VALUE,
+    Box,
+    Column,
+    Plot,
+    Point,
+    rounded,
+)
 from fluxd.core.wording import DAY_S, number
-
-Column: TypeAlias = Sequence[float | None]
-Point: TypeAlias = tuple[float, float]
-
-# Without datapoints for this many usual spacings the line is interrupted.
-GAP_SPACINGS = 2.5
-
-# A band that an anomaly has widened would press all else together: it may be cut off beyond this
-# many heights of what the values need.
-MOST_BAND = 1.5
-
-# The difference of larger numbers could be infinite.
-LARGEST = 1e300
 
 # In a page its style sheet colours the classes; a file of its own brings both schemes along.
 _STYLE = (
@@ -50,16 +47,6 @@ class Mark:
     ended: int | None
     peak: int
     value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Where the curve is drawn, in pixels."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 def small(columns: Mapping[str, Column], marks: Iterable[Mark], *, width: int, height: int) -> str:
@@ -111,58 +98,14 @@ def _shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-class _Plot:
-    """Datapoints and the scales that place them in a box."""
-
-    def __init__(
-        self,
-        columns: Mapping[str, Column],
-        box: Box,
-        since: float | None = None,
-        until: float | None = None,
-    ) -> None:
-        seconds = columns.get("timestamps") or ()
-        unknown: Column = [None] * len(seconds)
-        names = ("values", "expected", "lower", "upper", "min", "max")
-        table = zip(seconds, *(columns.get(name) or unknown for name in names), strict=True)
-        self.rows: list[tuple[Any, ...]] = [
-            (row[0], *(_drawable(cell) for cell in row[1:])) for row in table
-        ]
-        self._box = box
-        times = [row[0] for row in self.rows] or [0]
-        self.since = times[0] if since is None else since
-        self.until = times[-1] if until is None else until
-        self.low, self.high = self._reach()
-        gaps = sorted(later - sooner for sooner, later in itertools.pairwise(times))
-        self._gap = GAP_SPACINGS * gaps[len(gaps) // 2] if gaps else math.inf
-
-    def _reach(self) -> tuple[float, float]:
-        """Return the lowest and the highest number that the box is to hold."""
-        values = [n for row in self.rows for n in (row[1], *row[5:7]) if n is not None] or [0.0]
-        limits = [limit for row in self.rows for limit in row[3:5] if limit is not None] or values
-        low, high = min(values), max(values)
-        under, over = min(limits), max(limits)
-        reach = MOST_BAND * max(high - low, (over - under) / 4, abs(high) * 1e-6, 1e-9)
-        low, high = max(min(low, under), low - reach), min(max(high, over), high + reach)
-        if high - low < reach * 1e-3:
-            low, high = low - reach / 2, high + reach / 2
-        return low, high
-
-    def x(self, timestamp: float) -> float:
-        """Place a time (s), at an edge of the box where it is outside."""
-        share = (timestamp - self.since) / max(self.until - self.since, 1)
-        return self._box.left + self._box.width * min(max(share, 0.0), 1.0)
-
-    def y(self, value: float) -> float:
-        """Place a number likewise."""
-        share = (value - self.low) / (self.high - self.low)
-        return self._box.top + self._box.height * (1.0 - min(max(share, 0.0), 1.0))
+class _Plot(Plot):
+    """Datapoints in a box, as shapes."""
 
     def draw(self, marks: Iterable[Mark]) -> str:
         """Draw the band, what was expected, the value and the anomalies."""
         shapes = [self._stretch(mark) for mark in marks if self._shows(mark)]
         behind, above = "".join(one[0] for one in shapes), "".join(one[1] for one in shapes)
-        band, reach = self._area("c-band", 3, 4), self._area("c-reach", 5, 6)
+        band, reach = self._area("c-band", LOWER, UPPER), self._area("c-reach", LEAST, MOST)
         return f"{behind}{band}{self._expected()}{reach}{self.value_path()}{above}"
 
     def _shows(self, mark: Mark) -> bool:
@@ -170,7 +113,7 @@ class _Plot:
 
     def value_path(self) -> str:
         """Draw the value; a datapoint between two gaps is a dot."""
-        runs = self._runs(1)
+        runs = self.runs(VALUE)
         dots = "".join(
             f'<circle class="c-dot" cx="{run[0][0]:.1f}" cy="{run[0][1]:.1f}" r="1.6"/>'
             for run in runs
@@ -180,12 +123,12 @@ class _Plot:
         return (f'<path class="c-value" d="{lines}"/>' if lines else "") + dots
 
     def _expected(self) -> str:
-        lines = "".join(_path(run) for run in self._runs(2) if len(run) > 1)
+        lines = "".join(_path(run) for run in self.runs(EXPECTED) if len(run) > 1)
         return f'<path class="c-expected" d="{lines}"/>' if lines else ""
 
     def _area(self, name: str, low: int, high: int) -> str:
         """Fill what is between two columns: the band, or what a bucket's datapoints reached."""
-        uppers, lowers = self._runs(high), self._runs(low)
+        uppers, lowers = self.runs(high), self.runs(low)
         areas = "".join(
             _path(upper + lower[::-1]) + "Z"
             for upper, lower in zip(uppers, lowers, strict=False)
@@ -193,26 +136,11 @@ class _Plot:
         )
         return f'<path class="{name}" d="{areas}"/>' if areas else ""
 
-    def _runs(self, column: int) -> list[list[Point]]:
-        """Return a column's points, cut where datapoints or numbers are missing."""
-        runs: list[list[Point]] = []
-        before: float | None = None
-        for row in self.rows:
-            value = row[column]
-            if value is None:
-                before = None
-                continue
-            if before is None or row[0] - before > self._gap:
-                runs.append([])
-            runs[-1].append((self.x(row[0]), self.y(value)))
-            before = row[0]
-        return runs
-
     def _stretch(self, mark: Mark) -> tuple[str, str]:
         """Return what is behind and what is above the curve where an anomaly was."""
         left = self.x(mark.started)
         right = max(self.x(self.until if mark.ended is None else mark.ended), left + 2)
-        top, height = self._box.top, self._box.height
+        top, height = self.box.top, self.box.height
         area = (
             f'<rect class="c-odd" x="{left:.1f}" y="{top:.1f}" '
             f'width="{right - left:.1f}" height="{height:.1f}"/>'
@@ -226,7 +154,7 @@ class _Plot:
 
     def axes(self, offset: int) -> str:
         """Draw the grid with its numbers and times."""
-        box, width = self._box, self.high - self.low
+        box, width = self.box, self.high - self.low
         parts = []
         for step in range(5):
             value = self.low + (self.high - self.low) * step / 4
@@ -234,7 +162,7 @@ class _Plot:
             parts.append(
                 f'<path class="c-grid" d="M{box.left} {y:.1f}h{box.width}"/>'
                 f'<text x="{box.left - 8}" y="{y + 4:.1f}" text-anchor="end">'
-                f"{escape(number(_round(value, width), width))}</text>"
+                f"{escape(number(rounded(value, width), width))}</text>"
             )
         form = "%H:%M" if self.until - self.since <= 2 * DAY_S else "%m-%d"
         for at in (self.since + (self.until - self.since) * step / 4 for step in range(5)):
@@ -244,19 +172,6 @@ class _Plot:
                 f'text-anchor="middle">{text}</text>'
             )
         return "".join(parts)
-
-
-def _round(value: float, width: float) -> float:
-    """Round a number to a hundredth of the chart's height."""
-    if not 0.0 < width < math.inf:
-        return value
-    return round(value, 2 - math.floor(math.log10(width))) + 0.0
-
-
-def _drawable(cell: float | None) -> float | None:
-    if cell is None or not math.isfinite(cell):
-        return None
-    return min(max(cell, -LARGEST), LARGEST)
 
 
 def _path(points: Sequence[Point]) -> str:
