@@ -28,7 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     data = data_directory(arguments.data, os.environ)
     try:
         config = load_config(
-            find_config(arguments.config, data), os.environ, listen=arguments.listen
+            find_config(arguments.config, data),
+            os.environ,
+            listen=arguments.listen,
+            credentials=True,
         )
     except ConfigError as error:
         print(f"fluxd: {error.message}", file=sys.stderr)

@@ -20,10 +20,12 @@ from fluxd.core.budget import BUDGET
 from fluxd.core.errors import ConfigError
 from fluxd.core.sensitivity import THRESHOLDS
 from fluxd.daemon.addresses import Address, HostNames, HostPort
+from fluxd.daemon.channels import ChannelConfig, read_channels
 from fluxd.daemon.kinds import Choice, Duration, Kind, Size, Truth, Whole, Zone
 from fluxd.daemon.timezone import SYSTEM
 
 FILE_NAME = "fluxd.toml"
+CHANNELS = "channels"
 _PREFIX = "FLUXD_"
 
 HOUR_S = 3_600
@@ -138,13 +140,14 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every setting, by section."""
+    """Every setting, by section, and the channels that the file has."""
 
     server: Server = Server()
     ingest: Ingest = Ingest()
     retention: Retention = Retention()
     store: Store = Store()
     detection: Detection = Detection()
+    channels: tuple[ChannelConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ class Setting:
 
 def _settings() -> Iterator[Setting]:
     for section in dataclasses.fields(Config):
+        if section.name == CHANNELS:  # names are the user's
+            continue
         for key in dataclasses.fields(cast("type[Server]", section.type)):
             yield Setting(section.name, key.name, key.metadata["kind"], key.default)
 
@@ -187,16 +192,24 @@ def find_config(given: Path | None, data: Path) -> Path | None:
 
 
 def load_config(
-    path: Path | None, environ: Mapping[str, str], *, listen: str | None = None
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    listen: str | None = None,
+    credentials: bool = False,
 ) -> Config:
     """Return the settings from `path` (None: no file), `environ` and the option `--listen`.
 
+    Files that hold channels' secrets are read with `credentials` only: the daemon needs them.
     Raises ConfigError for a file that can't be read or parsed, for a setting that does not exist,
     and for a value of the wrong type or out of its bounds.
     """
     values: dict[str, object] = {}
+    channels: tuple[ChannelConfig, ...] = ()
     if path is not None:
-        for setting, given in _from_file(path):
+        table = _parse(path)
+        channels = read_channels(table.pop(CHANNELS, {}), path, credentials=credentials)
+        for setting, given in _from_file(path, table):
             values[setting.path] = _checked(setting, setting.kind.read, given, f"in {path}")
     for setting, text in _from_environ(environ):
         where = f"in the variable {setting.variable}"
@@ -204,7 +217,7 @@ def load_config(
     if listen is not None:
         setting = SETTINGS["server.listen"]
         values[setting.path] = _checked(setting, setting.kind.read_text, listen, "with --listen")
-    return _build(values)
+    return dataclasses.replace(_build(values), channels=channels)
 
 
 def _build(values: Mapping[str, object]) -> Config:
@@ -219,8 +232,8 @@ def _build(values: Mapping[str, object]) -> Config:
     return dataclasses.replace(config, **built)
 
 
-def _from_file(path: Path) -> Iterator[tuple[Setting, object]]:
-    for section, keys in _parse(path).items():
+def _from_file(path: Path, table: Mapping[str, object]) -> Iterator[tuple[Setting, object]]:
+    for section, keys in table.items():
         if not any(one.section == section for one in SETTINGS.values()):
             raise ConfigError(f"{path}: there is no setting {section}{_near(section)}")
         if not isinstance(keys, dict):
@@ -287,7 +300,7 @@ def _near(section: str, key: str = "") -> str:
     known = [one for one in SETTINGS.values() if one.section == section] or SETTINGS.values()
     paths = {one.key: one.path for one in known}
     if not key:  # a section, or a key that stands above the first one
-        paths |= {one.section: one.section for one in known}
+        paths |= {one.section: one.section for one in known} | {CHANNELS: CHANNELS}
     likely = difflib.get_close_matches(key or section, paths, n=1)
     hint = f"; did you mean {paths[likely[0]]}?" if likely else "."
     return f"{hint} Known: {', '.join(one.path for one in known)}"

@@ -34,7 +34,8 @@ _LABELS = {"opened": "odd", "worsened": "worse", "resolved": "resolved", "test":
 
 _DARK = (
     "@media(prefers-color-scheme:dark){.g{background:#101514!important}"
-    ".c{background:#181f1d!important;border-color:#2c3633!important}"
+    ".c{background:#181f1d!important;border-left-color:#2c3633!important;"
+    "border-right-color:#2c3633!important;border-bottom-color:#2c3633!important}"
     ".i,.i a{color:#e7eeeb!important}.m{color:#9fada9!important}"
     ".l{border-color:#2c3633!important}.a{color:#6fc3cd!important}"
     ".b{background:#6fc3cd!important;color:#06201f!important}"

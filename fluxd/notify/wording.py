@@ -81,8 +81,8 @@ def actions(message: Message) -> list[tuple[str, str]]:
     links = message.links
     mute = "Mute this metric" if message.metrics <= 1 else "Mute"
     labelled = [("Open", links.open), ("Acknowledge", links.acknowledge), (mute, links.mute)]
-    if message.kind == "resolved":
-        labelled = labelled[:1]  # there is nothing left to acknowledge
+    if message.kind not in ("opened", "worsened"):
+        labelled = labelled[:1]  # there is nothing to acknowledge
     return [(label, url) for label, url in labelled if url]
 
 

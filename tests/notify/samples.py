@@ -6,9 +6,9 @@ from typing import Any
 
 from fluxd.core.message import Links, Member, Message, Picture
 
-STARTED = 1_793_714_700  # 14:05 UTC on 2026-11-03, a Tuesday
+STARTED = 1_793_714_700  # 14:05 UTC on 2026-11-03, a Tuesday; 15:05 by the messages' clock
 SENTENCE = (
-    "3 metrics of db-1 began to be odd within 40 seconds; first db-1.disk.await: 43 ms at 14:05; "
+    "3 metrics of db-1 began to be odd within 40 seconds; first db-1.disk.await: 43 ms at 15:05; "
     "on Tuesdays at this hour it lies between 2 and 6. Highest in 21 days."
 )
 
@@ -21,7 +21,7 @@ def member(name: str, after_s: int = 0, **changes: Any) -> Member:
         started=STARTED + after_s,
         ended=None,
         score=0.62,
-        sentence=f"43 at 14:05 in {name}; on Tuesdays at this hour it lies between 2 and 6.",
+        sentence=f"43 at 15:05 in {name}; on Tuesdays at this hour it lies between 2 and 6.",
         link=f"https://flux.example.org/anomalies/{after_s + 1}",
     )
     return dataclasses.replace(plain, **changes)
@@ -54,7 +54,7 @@ def message(**changes: Any) -> Message:
         thread="incident-12",
         incident=12,
         severity="high",
-        subject="3 metrics on db-1 odd since 14:05",
+        subject="3 metrics on db-1 odd since 15:05",
         sentence=SENTENCE,
         started=STARTED,
         ended=None,
