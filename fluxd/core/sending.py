@@ -1,5 +1,7 @@
 """When messages go out: tries and their distance, the cap of a day, and when a digest is due."""
 
+from typing import Literal, TypeAlias, get_args
+
 from fluxd.core.message import Severity, rank
 
 DAY_S = 86_400
@@ -12,6 +14,10 @@ JITTER = 1 / 3
 # Messages a channel and day. The last quarter is kept for what is high or critical.
 DAILY_CAP = 20
 KEPT_SHARE = 0.25
+
+# A daily digest: none but of what was over the cap, one beside the messages, or one in their place.
+Digest: TypeAlias = Literal["off", "also", "only"]
+DIGESTS: tuple[Digest, ...] = get_args(Digest)
 
 DIGEST_HOUR = 8
 

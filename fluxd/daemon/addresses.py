@@ -4,6 +4,7 @@ import ipaddress
 import json
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
 _LAST_PORT = 65_535
@@ -97,6 +98,32 @@ def _host(name: object) -> str:
     if not _HOST_NAME.fullmatch(name):
         raise ValueError(name)
     return name
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """Where people find the pages, without a path; "" for the address that is listened on."""
+
+    wants: str = 'an address such as "https://flux.example.org", or "" for the one of listen'
+
+    def read(self, given: object) -> str:
+        """Return the address in a TOML string, without a slash at its end."""
+        if not isinstance(given, str):
+            raise ValueError(given)  # noqa: TRY004  # one refusal for all kinds
+        parts = urlsplit(given)
+        if given and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(given)
+        if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(given)
+        return given.rstrip("/")
+
+    def read_text(self, given: str) -> str:
+        """Return the address."""
+        return self.read(given)
+
+    def show(self, value: object) -> str:
+        """Return `value` as TOML."""
+        return f'"{value}"'
 
 
 def hosts_of(listen: Address, hosts: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,14 +20,15 @@ from types import MappingProxyType
 from typing import Any
 
 from fluxd.core.errors import ChannelError, ConfigError
-from fluxd.core.message import SEVERITIES
-from fluxd.daemon.kinds import Choice, Kind, Truth, Whole
+from fluxd.core.hush import read_quiet_hours
+from fluxd.core.message import SEVERITIES, Severity
+from fluxd.core.sending import DAILY_CAP, DIGESTS, Digest
+from fluxd.daemon.kinds import Choice, Kind, Whole
 from fluxd.notify.kinds import KINDS, check
 
 SUFFIX = "_file"
 MOST_SECRET_BYTES = 4_096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-_HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,9 @@ class Hours:
 
     def read(self, given: object) -> str:
         """Return the hours of a TOML string."""
-        if given == "":
-            return ""
-        if not isinstance(given, str) or not _HOURS.fullmatch(given) or given[:5] == given[6:]:
-            raise ValueError(given)
+        if not isinstance(given, str):
+            raise ValueError(given)  # noqa: TRY004  # one refusal for all kinds
+        read_quiet_hours(given)
         return given
 
     def read_text(self, given: str) -> str:
@@ -83,7 +83,7 @@ class ChannelConfig:
     settings: Mapping[str, str] = field(repr=False)
 
     # The least severity that is sent. Default "normal": what is "low" alarms too often to call.
-    min_severity: str = "normal"
+    min_severity: Severity = "normal"
 
     # Patterns of metric names; a message goes out if one of its metrics fits. Default none: all.
     metrics: tuple[str, ...] = ()
@@ -91,12 +91,13 @@ class ChannelConfig:
     # Hours of the day, by the daemon's clock, in which nothing is sent. Default none.
     quiet_hours: str = ""
 
-    # Most messages a day, 1 to 1,000; what is beyond goes into a digest. Default 20: who gets more
-    # than that a day reads none of them.
-    daily_cap: int = 20
+    # Most messages a day, up to 1,000, 0 for any number; what is beyond goes into a digest. Default
+    # 20: who gets more than that a day reads none of them.
+    daily_cap: int = DAILY_CAP
 
-    # One message a day instead of single ones. Default false.
-    digest: bool = False
+    # Whether a message a day tells all that happened: beside the others ("also"), or in their place
+    # ("only"). Default "off".
+    digest: Digest = "off"
 
 
 POLICY: Mapping[str, Kind] = MappingProxyType(
@@ -104,8 +105,8 @@ POLICY: Mapping[str, Kind] = MappingProxyType(
         "min_severity": Choice(SEVERITIES),
         "metrics": Globs(),
         "quiet_hours": Hours(),
-        "daily_cap": Whole(1, 1_000, "messages a day"),
-        "digest": Truth(),
+        "daily_cap": Whole(0, 1_000, "messages a day"),
+        "digest": Choice(DIGESTS),
     }
 )
 

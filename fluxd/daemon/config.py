@@ -19,7 +19,7 @@ from typing import Any, cast
 from fluxd.core.budget import BUDGET
 from fluxd.core.errors import ConfigError
 from fluxd.core.sensitivity import THRESHOLDS
-from fluxd.daemon.addresses import Address, HostNames, HostPort
+from fluxd.daemon.addresses import Address, HostNames, HostPort, Url
 from fluxd.daemon.channels import ChannelConfig, read_channels
 from fluxd.daemon.kinds import Choice, Duration, Kind, Size, Truth, Whole, Zone
 from fluxd.daemon.timezone import SYSTEM
@@ -59,6 +59,11 @@ class Server:
     # none: a browser can be led to 127.0.0.1 under any name (DNS rebinding), and would then show
     # them to whoever owns that name. Behind a proxy it's the proxy's. Keys work under all.
     hosts: tuple[str, ...] = field(default=(), metadata={"kind": HostNames()})
+
+    # Where people find the pages, for the links in notifications. Default "", the address of
+    # `listen`, which nobody but this machine can open while that is loopback; behind a proxy its
+    # own, such as "https://flux.example.org".
+    url: str = field(default="", metadata={"kind": Url()})
 
 
 @dataclass(frozen=True, slots=True)

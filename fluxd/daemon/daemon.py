@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from fluxd.daemon import welcome
 from fluxd.daemon.addresses import hosts_of
 from fluxd.daemon.config import Config
 from fluxd.daemon.detection import settings_of
+from fluxd.daemon.links import reachable
 from fluxd.daemon.lock import DataLock
 from fluxd.daemon.logs import set_up_logging
 from fluxd.daemon.notify import Notifier
 from fluxd.daemon.paths import create_data_directory
+from fluxd.daemon.telling import Telling
 from fluxd.jobs.analysis import Analysis
 from fluxd.jobs.banding import BandKeeper
 from fluxd.jobs.evidence import EvidenceKeeper
@@ -90,6 +93,7 @@ class Daemon:
         self._lock = lock
         self.notifier = Notifier(environ)
         self._environ = environ
+        self._config = config
         settings = settings_of(config)
         self.analysis = Analysis(
             store, threshold=settings.threshold, local=settings.local, budget=settings.budget
@@ -108,6 +112,7 @@ class Daemon:
         self.selftester = SelfTester(store, threshold=bank.threshold, local=bank.local)
         self.listener = Listener(store, self.analysis, self._deaf)
         self.silence = SilenceWatch(store, self.analysis, self.listener)
+        self.telling = Telling(store, bank.local, clock=clock)
         self.scheduler = Scheduler(
             self._analyse,
             [
@@ -125,6 +130,7 @@ class Daemon:
                 Job("forget", self.forgetter.run, 5.0),
                 Job("silence", self.silence.run, 5.0),
                 Job("self-test", self.selftester.step, 60.0),
+                *self.telling.jobs(),
             ],
             store.feed.wait,
             store.feed.wake,
@@ -137,7 +143,7 @@ class Daemon:
             clock=clock,
             lag_s=self.analysis.lag_s,
             last_tick=lambda: self.scheduler.last_tick,
-            reports=self.scheduler.reports,
+            reports=ChainMap(self.scheduler.reports, self.telling.sender.reports),
             max_age=config.ingest.max_age,
             max_inflated_bytes=config.ingest.max_inflated_bytes,
             allow_get=config.ingest.allow_get,
@@ -168,6 +174,8 @@ class Daemon:
         now = int(self._clock())
         address = self.server.address
         self.store.writer.run(lambda connection: note_address(connection, address))
+        url = self._config.server.url or reachable(address)
+        self.telling.start(self._config.channels, url, now)
         text = welcome.greeting(self.store, address, data, self._environ, now)
         self.scheduler.start()
         self.notifier.ready(f"listening on {self.server.address}")
@@ -180,6 +188,7 @@ class Daemon:
         log.info("stopping")
         self.notifier.stopping()
         self.scheduler.stop(SAVE_S)
+        self.telling.sender.stop()
         self._save()
         log.info("stopped")
 

@@ -18,7 +18,7 @@ from fluxd.store.outbox import Entry
 LISTED = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Composer:
     """Writes messages; `url` is where the pages are ("" if unknown), `host` names the machine."""
 

@@ -3,15 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import apsw
 
 from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.message import Severity
-from fluxd.core.sending import DAILY_CAP
-
-Digest: TypeAlias = Literal["off", "also", "only"]
+from fluxd.core.sending import DAILY_CAP, Digest
 
 _MEMBERS = (
     "id, name, kind, settings, least, metrics, quiet_hours, daily_cap, digest, from_file, enabled"

@@ -48,17 +48,17 @@ def test_a_channel_has_its_kinds_fields_and_the_policys_defaults(file: Path) -> 
     assert channel.settings["host"] == "smtp.example.org"
     assert channel.settings["security"] == "starttls"
     assert (channel.min_severity, channel.metrics, channel.quiet_hours) == ("normal", (), "")
-    assert (channel.daily_cap, channel.digest) == (20, False)
+    assert (channel.daily_cap, channel.digest) == (20, "off")
     build(channel.kind, channel.settings)
 
 
 def test_a_channel_says_which_messages_it_gets(file: Path) -> None:
     policy = 'min_severity = "high"\nmetrics = ["db-*", "*.errors"]\nquiet_hours = "22:00-07:00"\n'
-    channel = load(file, f"{SLACK}{policy}daily_cap = 3\ndigest = true\n")
+    channel = load(file, f"{SLACK}{policy}daily_cap = 3\ndigest = 'only'\n")
     assert channel.min_severity == "high"
     assert channel.metrics == ("db-*", "*.errors")
     assert channel.quiet_hours == "22:00-07:00"
-    assert (channel.daily_cap, channel.digest) == (3, True)
+    assert (channel.daily_cap, channel.digest) == (3, "only")
 
 
 def test_fields_may_be_numbers_and_lists_and_channels_come_by_name(file: Path) -> None:
@@ -90,11 +90,11 @@ def test_fields_may_be_numbers_and_lists_and_channels_come_by_name(file: Path) -
         (f"{MAIL}host_file = '/x'", "channels.ops: email has no host_file"),
         (f"{MAIL}security = 'ssl'", 'must be one of "starttls", "tls", "none" (default: starttls)'),
         (
-            f"{SLACK}daily_cap = 0",
-            "ops.daily_cap is 0; it must be a whole number of messages a day",
+            f"{SLACK}daily_cap = -1",
+            "ops.daily_cap is -1; it must be a whole number of messages a day",
         ),
-        (f"{SLACK}daily_cap = 1001", "from 1 to 1000 (default: 20)"),
-        (f"{SLACK}digest = 1", "ops.digest is 1; it must be true or false (default: false)"),
+        (f"{SLACK}daily_cap = 1001", "from 0 to 1000 (default: 20)"),
+        (f"{SLACK}digest = 1", 'ops.digest is 1; it must be "off", "also" or "only"'),
         (f"{SLACK}min_severity = 'mild'", '"high" or "critical" (default: "normal")'),
         (f"{SLACK}metrics = 'db-*'", "ops.metrics is 'db-*'; it must be a list of patterns"),
         (f"{SLACK}metrics = ['']", 'such as ["db-*", "web.*.errors"] (default: [])'),
