@@ -12,7 +12,7 @@ from fluxd.store import Store, outbox
 from fluxd.store.channels import StoredChannel, digested_until, note_digested, read_channels
 from fluxd.store.connection import Connection
 from fluxd.store.incident_list import StoredIncident, get_incident, read_between
-from fluxd.store.incidents import heard_of
+from fluxd.store.incident_members import gather
 from fluxd.store.notices import wants
 
 # Incidents that a digest lists: the worst; it counts the others.
@@ -78,7 +78,7 @@ class Digester:
             for one in read_between(reader, since, until, limit=MOST_READ):
                 if one.silent is not None:
                     silent[one.silent] += 1
-                elif wants(channel, heard_of(reader, one.id)):
+                elif wants(channel, gather(reader, one.id).heard):
                     found[one.id] = one
         told = [one for one in found.values() if one is not None]
         worst = sorted(told, key=lambda one: (-rank(one.severity), one.started))[:LISTED]

@@ -23,7 +23,7 @@ from fluxd.store import Store, outbox
 from fluxd.store.channels import StoredChannel, get_channel
 from fluxd.store.connection import Connection
 from fluxd.store.incident_list import get_incident
-from fluxd.store.incidents import heard_of
+from fluxd.store.incident_members import gather
 from fluxd.store.notices import wants
 from fluxd.store.outbox import Entry
 
@@ -163,7 +163,7 @@ class Sender:
         with self._store.read() as reader:
             incident = None if entry.incident is None else get_incident(reader, entry.incident)
             sent = outbox.sent_since(reader, channel.id, day_began(now, offset)) - 1
-            heard = heard_of(reader, entry.incident or 0)
+            heard = gather(reader, entry.incident or 0).heard
             message = self._composer.compose(reader, entry, self._notes(channel, sent))
         if incident is None or message is None:
             self._finish(entry, "cancelled", "its metrics were deleted")

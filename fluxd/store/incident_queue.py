@@ -86,19 +86,26 @@ def read_near(
     rows: list[Any] = reader.execute(
         "SELECT id, first, last, ended FROM incident_rows"
         " WHERE last BETWEEN ?1 - ?4 AND ?2 + ?4 + ?5"
-        " UNION SELECT incident_rows.id, first, last, ended FROM json_each(?3) AS wanted"
-        " JOIN incident_members ON incident_members.series = wanted.value"
-        " JOIN incident_rows ON incident_rows.id = incident_members.incident"
+        " UNION SELECT incident_rows.id, first, last, ended FROM ("
+        "   SELECT DISTINCT incident FROM json_each(?3) AS wanted CROSS JOIN incident_members"
+        "   INDEXED BY incident_members_by_series ON incident_members.series = wanted.value)"
+        " JOIN incident_rows ON incident_rows.id = incident"
         " WHERE ended IS NULL OR ended >= ?1 - ?6",
         (since, until, json.dumps(list(series)), KIN_S, SPREAD_S, REOPEN_S),
     ).fetchall()
     return [Row(*row) for row in rows]
 
 
-def read_series_of(reader: apsw.Connection, incident: int) -> list[int]:
-    """Return the series that an incident has anomalies of."""
+def read_series_of(
+    reader: apsw.Connection, incident: int, wanted: Collection[int], *, limit: int
+) -> list[int]:
+    """Return series that an incident has anomalies of: its first ones, and those of `wanted`."""
     rows: list[Any] = reader.execute(
-        "SELECT DISTINCT series FROM incident_members WHERE incident = ?", (incident,)
+        "SELECT series FROM (SELECT series FROM incident_members WHERE incident = ?1"
+        "   ORDER BY anomaly LIMIT ?3)"
+        " UNION SELECT series FROM json_each(?2) AS wanted CROSS JOIN incident_members"
+        "   INDEXED BY incident_members_by_series ON series = wanted.value AND incident = ?1",
+        (incident, json.dumps(list(wanted)), limit),
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -10,7 +10,8 @@ from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.incidents.lifecycle import Event, State, after
 from fluxd.core.incidents.telling import Account, Member, account_of, sentence_of
 from fluxd.core.message import Severity, rank
-from fluxd.store.incident_queue import Found, names_of
+from fluxd.store.incident_members import gather, is_lasting, last_end
+from fluxd.store.incident_queue import Found
 from fluxd.store.notices import queue_notices
 
 
@@ -93,25 +94,25 @@ def refresh(
     now: int,
 ) -> None:
     """Bring an incident up to what its anomalies are now, and queue what that has to tell."""
-    members, reasons, history = read_members(connection, incident)
+    gathered = gather(connection, incident)
     row: Any = connection.execute(
         "SELECT state, severity, closed FROM incident_rows WHERE id = ?", (incident,)
     ).fetchone()
     if row is None:
         return
-    if not members:
+    if not gathered.members:
         _remove(connection, incident, now)
         return
     state, severity, closed = row
-    account = account_of(members, fleet)
-    since = -1 if closed is None else closed
-    lasting = any(one.ended is None and one.started > since for one in members)
+    account = account_of(gathered.members, fleet, least=gathered.series)
     if rank(account.severity) > rank(severity):
         severity = account.severity
         state = after(state, "worsened") or state
+    lasting = is_lasting(connection, incident, since=-1 if closed is None else closed)
     state = after(state, "appeared" if lasting else "over") or state
-    heard = [one for one in members if not one.silent]
-    sentence = _sentence(connection, members, account, offset)
+    ended = None
+    if state == "resolved":
+        ended = closed or last_end(connection, incident) or now
     connection.execute(
         "UPDATE incident_rows SET state = ?2, severity = ?3, started = ?4, ended = ?5,"
         " metrics = ?6, anomalies = ?7, leading = ?8, lead = ?9, title = ?10, explanation = ?11,"
@@ -122,52 +123,20 @@ def refresh(
             state,
             severity,
             account.started,
-            None if state != "resolved" else (account.ended or closed or now),
+            ended,
             account.metrics,
-            len(members),
+            gathered.anomalies,
             account.leading.anomaly,
             account.first.anomaly,
             account.title,
-            sentence,
-            None if heard else reasons[account.leading.anomaly],
-            int(history),
+            _sentence(connection, gathered.members, account, offset),
+            None if gathered.heard else gathered.reasons[account.leading.anomaly],
+            int(gathered.history),
         ),
     )
     queue_notices(
-        connection,
-        incident,
-        state=state,
-        severity=severity,
-        heard={name for one in heard for name in one.names},
-        now=now,
+        connection, incident, state=state, severity=severity, heard=gathered.heard, now=now
     )
-
-
-def read_members(
-    reader: apsw.Connection, incident: int
-) -> tuple[list[Member], dict[int, str | None], bool]:
-    """Return an incident's anomalies, why each is silent, and whether all of them are history."""
-    rows: list[Any] = reader.execute(
-        "SELECT stretches.id, stretches.series, series.name, started, ended, score, kind,"
-        " direction, severity,"
-        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.metrics') END,"
-        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END, silent, history"
-        " FROM incident_members JOIN stretches ON stretches.id = incident_members.anomaly"
-        " JOIN series ON series.id = stretches.series"
-        " WHERE incident = ? AND series.deleted IS NULL",
-        (incident,),
-    ).fetchall()
-    members = [
-        Member(*[*row[:8], row[8] == "low", row[9] or 1, bool(row[11]), names_of(row[10], row[2])])
-        for row in rows
-    ]
-    return members, {row[0]: row[11] for row in rows}, all(row[12] for row in rows)
-
-
-def heard_of(reader: apsw.Connection, incident: int) -> set[str]:
-    """Return the names of an incident's metrics that nobody has silenced."""
-    members, _, _ = read_members(reader, incident)
-    return {name for one in members if not one.silent for name in one.names}
 
 
 def _sentence(
@@ -217,6 +186,6 @@ def act(connection: apsw.Connection, incident: int, event: Event, *, now: int) -
         (incident, state, now),
     )
     severity: Severity = row[1]
-    heard = heard_of(connection, incident)
+    heard = gather(connection, incident).heard
     queue_notices(connection, incident, state=state, severity=severity, heard=heard, now=now)
     return state

@@ -11,6 +11,8 @@ from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.hush import Window
 from fluxd.core.incidents.lifecycle import REOPEN_S
 from fluxd.core.incidents.notices import CALM_S, GATHER_S, SETTLE_S
+from fluxd.jobs import grouping
+from fluxd.store import incident_members
 from fluxd.store.channels import StoredChannel, delete_channel
 from fluxd.store.hushes import add_mute, add_window, read_mutes, remove_mute
 from fluxd.store.incident_queue import STALE_S
@@ -40,6 +42,27 @@ def test_a_network_cut_is_one_incident_and_two_notices() -> None:
         ]
         assert len(site.members(1)) == 3_000
         assert site.queued == [("opened", "waiting")]  # nobody has sent it: it will tell all
+
+
+def test_of_a_flood_its_first_and_its_last_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incident_members, "MOST", 40)
+    monkeypatch.setattr(grouping, "MOST_KNOWN", 40)
+    monkeypatch.setattr(grouping, "BATCH", 90)
+    metrics = fleet(12, 50)
+    with happenings(*metrics) as site:
+        site.add_channel()
+        site.happen(*metrics)
+        site.group()
+        (one,) = site.incidents
+        assert (one.metrics, one.anomalies, one.severity) == (600, 600, "critical")
+        assert one.title == "600 metrics odd on host-00, host-11 and others"
+        started, site.now = site.now, site.now + 600
+        site.happen(*metrics[1:], at=started, ended=site.now)
+        site.group()
+        assert site.incidents[0].state == "open"  # one in its midst lasts
+        site.happen(metrics[0], at=started, ended=site.now + 60)
+        site.group()
+        assert (site.incidents[0].state, site.incidents[0].ended) == ("resolved", site.now + 60)
 
 
 def test_all_senders_that_stop_are_one_incident() -> None:

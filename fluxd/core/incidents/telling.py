@@ -48,7 +48,6 @@ class Account:
     severity: Severity
     metrics: int
     started: int
-    ended: int | None
     leading: Member
     first: Member
     title: str
@@ -66,24 +65,23 @@ def severity_of(members: Sequence[Member], metrics: int, fleet: int) -> Severity
     return "normal"
 
 
-def account_of(members: Sequence[Member], fleet: int) -> Account:
+def account_of(members: Sequence[Member], fleet: int, *, least: int = 1) -> Account:
     """Return what is told of an incident, from its anomalies, at least one; `fleet` metrics in all.
 
+    `least` is how many metrics it has at the least, where the anomalies are not all that there are.
     What nobody wants to hear of counts only where there is nothing else.
     """
     heard = [one for one in members if not one.silent] or list(members)
-    metrics = _metrics(heard)
+    metrics = max(_metrics(heard), least)
     first = min(heard, key=lambda one: (one.started, one.anomaly))
     leading = max(heard, key=_weight)
-    ends = [one.ended for one in members]
     return Account(
         severity=severity_of(heard, metrics, fleet),
         metrics=metrics,
         started=min(one.started for one in members),
-        ended=None if None in ends else max(end for end in ends if end is not None),
         leading=leading,
         first=first,
-        title=_title(heard, leading, metrics),
+        title=_title(heard, leading, metrics, whole=metrics == _metrics(heard)),
     )
 
 
@@ -103,12 +101,12 @@ def _weight(one: Member) -> tuple[bool, bool, float, int]:
     return not one.minor, stop_of_many, score, -one.started
 
 
-def _title(members: Sequence[Member], leading: Member, metrics: int) -> str:
-    """Return what reads on a watch: what is odd, and where."""
+def _title(members: Sequence[Member], leading: Member, metrics: int, *, whole: bool) -> str:
+    """Return what reads on a watch: what is odd, and where; `whole`: these are all there are."""
     if metrics == 1:
         return f"{leading.metric}: {_word(leading)}"
     odd = (one for one in members if one.kind != "resumed")
-    where = place_of([name for one in odd for name in one.names or (one.metric,)])
+    where = place_of([name for one in odd for name in one.names or (one.metric,)], whole=whole)
     stopped = sum(one.stands_for for one in members if one.kind == "stopped")
     what = "stopped" if 2 * stopped > metrics else "odd"
     return f"{metrics:,} metrics {what} {where}".rstrip()
@@ -119,8 +117,10 @@ def _word(one: Member) -> str:
     return shift[one.direction] if one.kind == "level shift" else one.kind
 
 
-def place_of(names: Sequence[str]) -> str:
+def place_of(names: Sequence[str], *, whole: bool = True) -> str:
     """Say where metrics are, by what their names have in common or where they begin to differ.
+
+    Unless they are all, the `whole`, places are not counted.
 
     >>> place_of(["prod.web-1.cpu", "prod.web-1.mem.free"])
     'on prod.web-1'
@@ -140,7 +140,9 @@ def place_of(names: Sequence[str]) -> str:
     if not hosts:
         return ""
     named, more = hosts[:NAMED], len(hosts) - NAMED
-    return f"on {', '.join(named)}" + (f" and {more:,} more" if more > 0 else "")
+    if whole and more <= 0:
+        return f"on {', '.join(named)}"
+    return f"on {', '.join(named)} and {f'{more:,} more' if whole else 'others'}"
 
 
 def sentence_of(

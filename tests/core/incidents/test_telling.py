@@ -67,7 +67,7 @@ def test_several_are_told_by_what_came_first_and_what_is_oddest() -> None:
     ]
     account = account_of(members, 100)
     assert account.title == "3 metrics odd on db-1"
-    assert (account.started, account.ended) == (NOW - 40, None)
+    assert account.started == NOW - 40
     assert account.leading.metric == "db-1.cpu"
     assert sentence_of(members, account, "97 at 14:05.", offset=0) == (
         "3 metrics odd on db-1, from 14:04 UTC on 2026-11-03. First db-1.disk.await, 40 seconds "
@@ -88,13 +88,13 @@ def test_what_nobody_wants_to_hear_of_is_not_told_of() -> None:
     quiet = [member(n, f"batch.m{n}", silent=True, score=0.9) for n in range(50)]
     account = account_of([*quiet, member(99, "db-1.cpu", ended=NOW + 60)], 1_000)
     assert (account.metrics, account.title, account.severity) == (1, "db-1.cpu: spike", "normal")
-    assert account.ended is None  # but it lasts while any of it does
     assert account_of(quiet, 1_000).metrics == 50
 
 
-def test_the_end_is_the_last_one() -> None:
-    ends = [member(1, "a.x", ended=NOW + 60), member(2, "a.y", ended=NOW + 900)]
-    assert account_of(ends, 10).ended == NOW + 900
+def test_where_only_some_are_known_the_others_count() -> None:
+    account = account_of(many(20), 1_000, least=5_000)
+    assert (account.metrics, account.severity) == (5_000, "critical")
+    assert account.title == "5,000 metrics odd on web-0, web-1 and others"
 
 
 @pytest.mark.parametrize(
