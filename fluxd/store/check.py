@@ -26,12 +26,12 @@ from fluxd.store.places import (
     SERIES_BITS,
     SERIES_MASK,
 )
-from fluxd.store.problems import RESTORE, Problem
+from fluxd.store.problems import RESTORE, Problem, exists
 
 # Metrics of which the view is compared with what the API reads.
 SAMPLE = 20
 
-VIEWS = ("datapoints", "datapoints_recent", "metrics", "anomalies", "rollups")
+VIEWS = ("datapoints", "datapoints_recent", "metrics", "anomalies", "incidents", "rollups")
 
 
 def check_store(
@@ -49,6 +49,7 @@ def check_store(
             "rollups": check_rollups,
             "bands": check_bands,
             "anomalies": check_anomalies,
+            "incidents": check_incidents,
             "metrics": check_sample,
         }
     else:
@@ -134,6 +135,19 @@ def check_anomalies(reader: apsw.Connection, _progress: Progress) -> Iterator[Pr
         " WHERE NOT json_valid(evidence)"
     ).fetchall():
         yield Problem(f"the evidence of anomaly {number} of {name} is no JSON", RESTORE)
+
+
+def check_incidents(reader: apsw.Connection, _progress: Progress) -> Iterator[Problem]:
+    """Yield incidents whose anomalies are not those that they count, but for what is queued."""
+    if exists(reader, "incident_queue"):
+        return  # a daemon is about to group them, or will be
+    for number, told, found in reader.execute(
+        "SELECT incident_rows.id, anomalies, count(stretches.id) FROM incident_rows"
+        " LEFT JOIN incident_members ON incident_members.incident = incident_rows.id"
+        " LEFT JOIN stretches ON stretches.id = incident_members.anomaly"
+        " GROUP BY incident_rows.id HAVING anomalies != count(stretches.id)"
+    ).fetchall():
+        yield Problem(f"incident {number} counts {told} anomalies and has {found}", RESTORE)
 
 
 # ---- views and API

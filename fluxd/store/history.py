@@ -205,7 +205,8 @@ def _roll_up_closed(
             connection,
             series,
             day,
-            {hour: stored[hour] for hour in own if hour in stored},
+            # All hours: where the day's row was pruned, a new one must not lack the others.
+            {hour: one for hour, one in stored.items() if day <= hour < day + DAY_S},
             {hour: closed[hour] for hour in own},
         )
 

@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 
 from fluxd.core.errors import NotFoundError
+from fluxd.store.hushes import look_again
 from fluxd.store.labels import anywhere, by_label
 from fluxd.store.places import LATE_TABLE, RECENT_TABLES, SERIES_BITS, SERIES_MASK
 
@@ -120,6 +121,7 @@ def mute_series(connection: apsw.Connection, name: str, *, muted: bool) -> None:
     """Have a metric's anomalies notified no more, or again. Raises NotFoundError."""
     series = get_series(connection, name)
     connection.execute("UPDATE series SET muted = ? WHERE id = ?", (muted, series))
+    look_again(connection)
     raise_series_version(connection)
 
 

@@ -282,6 +282,17 @@ def test_evidence_that_is_no_json_is_told(path: Path) -> None:
     assert "the evidence of anomaly 1 of a is no JSON" in told(path, "anomalies")
 
 
+def test_an_incident_that_has_lost_an_anomaly_is_told(path: Path) -> None:
+    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL)"
+    change(path, f"INSERT INTO stretches VALUES {stretch}")
+    incident = "(1, 'open', 'low', 5, NULL, 5, 5, 1, 2, 1, 1, 't', 'e', NULL, 0, NULL, NULL)"
+    change(path, f"INSERT INTO incident_rows VALUES {incident}")
+    change(path, "INSERT INTO incident_members VALUES (1, 1, 1, NULL)")
+    assert "incidents" not in problems(path)  # it waits to be grouped
+    change(path, "DELETE FROM incident_queue")
+    assert "incident 1 counts 2 anomalies and has 1" in told(path, "incidents")
+
+
 def test_what_sqlite_finds_is_told(path: Path) -> None:
     change(path, "UPDATE series SET key = 77 WHERE id = 1")
     assert "foreign_key_check: series row 1 has no keys" in told(path, "file")
