@@ -4,6 +4,7 @@ const WHEEL = 0.0015; // zoom per pixel of the wheel
 const ZOOM = 1.6; // per key or button
 const PAN = 0.25; // of the view, per key
 const LEAST_SELECTION = 8; // px; less is a click
+const SLOP = 4; // px; a finger that presses or begins to scroll the page wavers as much
 
 export function watchGestures(chart) {
   const pointers = new Map();
@@ -23,7 +24,8 @@ export function watchGestures(chart) {
     const xs = [...pointers.values()];
     start = xs.length && {
       x: xs.reduce((sum, x) => sum + x, 0) / xs.length,
-      spread: spread(), view: { ...chart.view }, select: shift && xs.length === 1,
+      spread: spread(), view: { ...chart.view }, last: chart.last, moves: xs.length > 1,
+      select: shift && xs.length === 1,
     };
   };
 
@@ -40,6 +42,8 @@ export function watchGestures(chart) {
     const xs = [...pointers.values()];
     const x = xs.reduce((sum, one) => sum + one, 0) / xs.length;
     if (start.select) return select(chart, start.x, x);
+    if (!start.moves && Math.abs(x - start.x) < SLOP) return;
+    start.moves = true;
     const { from, to } = start.view;
     const factor = start.spread && spread() ? start.spread / spread() : 1;
     const box = chart.plot.over.getBoundingClientRect();
@@ -52,6 +56,10 @@ export function watchGestures(chart) {
     if (start?.select && Math.abs(event.clientX - start.x) >= LEAST_SELECTION) {
       const [one, two] = [at(start.x), at(event.clientX)];
       chart.show(Math.min(one, two), Math.max(one, two));
+    }
+    if (event.type === "pointercancel" && start?.moves && pointers.size === 1) {
+      chart.show(start.view.from, start.view.to, { by: "cancel" }); // it scrolls the page instead
+      chart.last = start.last;
     }
     chart.plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     pointers.delete(event.pointerId);

@@ -3,16 +3,23 @@
 import { Chart } from "./chart.js";
 import { pan, zoom } from "./chart_gestures.js";
 
-const HINT = "Drag to move, wheel or + and − to zoom, arrow keys to read values.";
+// What a finger does is something else than what a mouse and keys do.
+const HINT = matchMedia("(pointer: coarse)").matches
+  ? "Drag to move, two fingers to zoom, tap to read values."
+  : "Drag to move, wheel or + and − to zoom, arrow keys to read values.";
 
 // Returns a chart in `host` with the buttons of `tools` and `readout` below it at work.
 export function chartWithTools(host, options) {
   const readout = document.getElementById("readout");
   const tools = document.getElementById("tools");
-  readout.textContent = HINT;
+  const read = (text) => {
+    readout.textContent = text ?? HINT;
+    readout.classList.toggle("is-hint", text === null || text === undefined);
+  };
+  read(null);
   const chart = new Chart(host, {
     ...options,
-    onread: (text) => (readout.textContent = text ?? HINT),
+    onread: read,
     onview: (view) => {
       markRange(tools, chart);
       options.onview?.(view);
