@@ -12,7 +12,7 @@ from fluxd.core.wording import number, span
 from fluxd.store.anomalies import StoredAnomaly, get_anomaly
 from fluxd.store.odd import read_company, read_like
 from fluxd.web.chart_svg import small
-from fluxd.web.page_stories import mark_of, tell
+from fluxd.web.page_stories import OF_VALUES, mark_of, tell
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
 
@@ -80,7 +80,7 @@ def _facts(
         ("Expected", number(found.expected, width)),
         ("Usual", f"{number(found.lower, width)} to {number(found.upper, width)}"),
         ("Difference", number(found.value - found.expected, width)),
-        ("Kind", f"{found.kind}, {found.direction}"),
+        ("Kind", _kind(found)),
         ("Score", f"{found.score:.2f} of 1"),
     ]
     if unusual is not None:
@@ -89,3 +89,8 @@ def _facts(
     if interval:
         facts.append(("Interval", span(interval)))
     return facts
+
+
+def _kind(found: StoredAnomaly) -> str:
+    """Name a kind; a spike and a drop say their direction already."""
+    return found.kind if found.kind in OF_VALUES else f"{found.kind}, {found.direction}"

@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 240, 84
 # What is no deviation of a value has no score that would say how rare it is.
 _UNSCORED = ("stopped", "resumed")
 
+OF_VALUES = ("spike", "drop")
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -37,7 +39,7 @@ def tell(services: Services, found: StoredAnomaly) -> Story:
     interval = evidence.get("interval")
     unusual = None if found.kind in _UNSCORED else rarity(found.score, interval)
     chart = small(evidence.get("datapoints", {}), [mark_of(found)], width=WIDTH, height=HEIGHT)
-    return Story(found, evidence, chart, unusual, lasted(found))
+    return Story(found, evidence, chart, unusual, lasted(found, interval))
 
 
 def mark_of(found: StoredAnomaly) -> Mark:
@@ -45,9 +47,14 @@ def mark_of(found: StoredAnomaly) -> Mark:
     return Mark(found.started, found.ended, found.peak, found.value)
 
 
-def lasted(found: StoredAnomaly) -> str | None:
-    """Say how long an anomaly lasted, None while it does."""
+def lasted(found: StoredAnomaly, interval: float | None) -> str | None:
+    """Say how long an anomaly lasted, None while it does.
+
+    Of values as their sentence counts it: the last datapoint stands for an interval (s) too.
+    """
     if found.ended is None:
         return None
     seconds = found.ended - found.started
-    return span(seconds) if seconds else "a single datapoint"
+    if not seconds:
+        return "a single datapoint"
+    return span(seconds + (interval or 0.0) if found.kind in OF_VALUES else seconds)

@@ -9,7 +9,7 @@ import jinja2
 
 import fluxd
 from fluxd.web.assets import Assets
-from fluxd.web.page_filters import path, visible
+from fluxd.web.page_filters import moments, path, visible
 
 # Scripts, styles and pictures come from here and from nowhere else, none of them inline; nobody may
 # show a page in a frame of theirs, and forms go nowhere else. `data:` is for pictures in our CSS.
@@ -62,7 +62,7 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters |= {"utc": utc, "iso": iso, "grouped": grouped}
-    environment.filters |= {"path": path, "visible": visible}
+    environment.filters |= {"path": path, "visible": visible, "moments": moments}
     environment.globals |= {
         "asset": ASSETS.address,
         "navigation": NAVIGATION,
