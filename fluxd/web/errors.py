@@ -2,7 +2,7 @@
 
 Every error of every endpoint is `{"code": <the status>, "message": "<a sentence>"}` in JSON,
 whatever the client says that it accepts; a bad element of a POST adds its `index`. Errors of pages
-are pages.
+are pages, and so is what a browser shows whose user mistyped an address.
 """
 
 import json
@@ -102,6 +102,8 @@ def _answer_http_error(req: falcon.Request, resp: falcon.Response, error: falcon
     message = _SENTENCES.get(status) or error.description or error.title or "error"
     if _is_page(req):
         _write_page(resp, status, message)
+    elif status == 404 and _is_walk(req):  # noqa: PLR2004  # no route, so nobody noted what it is
+        _write_page(resp, status, message.partition(":")[0])
     else:
         write_error(resp, status, message)
 
@@ -126,6 +128,11 @@ def _answer_unexpected(
 def _is_page(req: falcon.Request) -> bool:
     """Whether the request was routed to a page; the guard of all routes has noted it."""
     return bool(getattr(req.context, "page", False))
+
+
+def _is_walk(req: falcon.Request) -> bool:
+    """Whether a person's browser goes to an address, by what no script and no agent sends."""
+    return req.get_header("Sec-Fetch-Mode") == "navigate"
 
 
 def _write_page(resp: falcon.Response, status: int, message: str) -> None:

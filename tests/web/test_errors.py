@@ -99,6 +99,13 @@ def test_falcons_own_errors_are_json_whatever_is_accepted(
     assert result.json["message"]
 
 
+def test_a_person_who_mistypes_an_address_sees_a_page(fluxd: InProcess) -> None:
+    result = fluxd.client.simulate_get("/nothing", headers={"Sec-Fetch-Mode": "navigate"})
+    assert result.status_code == 404
+    assert result.headers["content-type"].startswith("text/html")
+    assert "There is nothing at this address." in result.text
+
+
 def test_method_not_allowed_says_which_are(fluxd: InProcess) -> None:
     result = fluxd.client.simulate_get("/flux/metric_data_post")
     assert result.status_code == 405
