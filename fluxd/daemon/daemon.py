@@ -147,6 +147,7 @@ class Daemon:
             max_age=config.ingest.max_age,
             max_inflated_bytes=config.ingest.max_inflated_bytes,
             allow_get=config.ingest.allow_get,
+            command=lambda what: welcome.typed(what, store.path.parent),
             hosts=hosts_of(config.server.listen, config.server.hosts),
             bounds=self.bounds,
             sealed=lambda: self.sealer.sealed,

@@ -1,5 +1,6 @@
 """What a start prints: a sign-in link, and the first time keys and lines that work as pasted."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,20 +29,24 @@ def greeting(
     A journal is no place for a key or a link, so under systemd none is shown. Desktops pass
     $JOURNAL_STREAM on to every terminal, so that a person may be looking counts.
     """
-    option = "" if data_directory(None, environ) == data else f" --data {data}"
     is_first = not store.writer.run(list_keys)
     keys = _create_first_keys(store, now) if is_first else None
     if _is_journal(environ):
-        return f"fluxd is ready. Open its pages with: sudo {_program()} link{option}"
+        return f"fluxd is ready. Open its pages with: sudo {typed('link', data)}"
     link = store.writer.run(lambda connection: fresh_link(connection, now))
-    command = f"{_program()} {{}}{option}"
     if keys is None:
-        return _later_steps(link, command)
-    return _first_steps(address, keys, data, link, command)
+        return _later_steps(link, data)
+    return _first_steps(address, keys, data, link)
 
 
 def _is_journal(environ: Mapping[str, str]) -> bool:
     return "JOURNAL_STREAM" in environ and not sys.stdout.isatty()
+
+
+def typed(what: str, data: Path) -> str:
+    """Return a command as it's typed into a shell that knows nothing of this daemon's data."""
+    option = "" if data_directory(None, {}) == data else f" --data {shlex.quote(str(data))}"
+    return f"{_program()} {what}{option}"
 
 
 def _program() -> str:
@@ -61,20 +66,20 @@ def _create_first_keys(store: Store, now: int) -> FirstKeys:
     return keys
 
 
-def _later_steps(link: str, command: str) -> str:
+def _later_steps(link: str, data: Path) -> str:
     return f"""
 Open {link}
-(good once, for ten minutes; another: {command.format("link")}; keys: {command.format("key list")})
+(good once, for ten minutes; another: {typed("link", data)}; keys: {typed("key list", data)})
 """
 
 
-def _first_steps(address: str, keys: FirstKeys, data: Path, link: str, command: str) -> str:
+def _first_steps(address: str, keys: FirstKeys, data: Path, link: str) -> str:
     element = '{"metric":"test.cpu","timestamp":\'$(date +%s)\',"value":1.5}'
     return f"""
 fluxd listens on {address}
 and keeps everything in {data}/fluxd.db
 
-Open its pages (the link works once, for ten minutes; another: {command.format("link")}):
+Open its pages (the link works once, for ten minutes; another: {typed("link", data)}):
 
 {link}
 
@@ -91,5 +96,5 @@ curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/metrics/test.cpu
 
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/anomalies
 
-This is printed at the first start only. More keys: {command.format("key add NAME")}
+This is printed at the first start only. More keys: {typed("key add NAME", data)}
 """

@@ -47,12 +47,11 @@ class IntegrationsResource(Page):
             self._show(req, resp, key, secret=self._services.store.keys.secret_of(key.name))
 
     def _key(self, name: str | None) -> Key | None:
-        """Return the key asked for, else the first that may send; one without prefix rather."""
-        keys = sending_keys(self._services)
-        for key in keys:
+        """Return the key asked for, else the first that may send."""
+        for key in sending_keys(self._services):
             if key.name == name:
                 return key
-        return min(keys, key=lambda key: key.prefix is not None, default=None)
+        return first_key(self._services)
 
     def _show(
         self,
@@ -138,6 +137,11 @@ class KeyResource:
 def sending_keys(services: Services) -> list[Key]:
     """Return the valid keys that may send."""
     return [key for key in services.store.keys.valid() if key.scope == "ingest"]
+
+
+def first_key(services: Services) -> Key | None:
+    """Return the first key that may send, one without prefix rather; None without any."""
+    return min(sending_keys(services), key=lambda key: key.prefix is not None, default=None)
 
 
 def address_of(req: falcon.Request) -> str:

@@ -12,6 +12,8 @@ from fluxd.core.retention import DAY_S
 from fluxd.core.together import together
 from fluxd.store.anomalies import StoredAnomaly
 from fluxd.store.odd import last_end, read_odd
+from fluxd.web.examples import examples
+from fluxd.web.page_integrations import NO_KEY, address_of, first_key
 from fluxd.web.page_stories import Story, tell
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
@@ -46,7 +48,7 @@ class NowPage(Page):
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the page; it asks for itself again every few seconds."""
         now = int(self._services.clock())
-        since = now - DAY_S
+        since, address = now - DAY_S, address_of(req)
         with self._services.store.read() as reader:
             found = read_odd(reader, since=since, limit=MOST_READ)
             quiet_since = last_end(reader)
@@ -65,7 +67,11 @@ class NowPage(Page):
             states=self._services.states(),
             metrics=len(self._services.store.catalog),
             progress=self._progress(now),
-            address=req.prefix,
+            address=address,
+            example=examples(address)[0],
+            key=first_key(self._services),
+            no_key=NO_KEY,
+            command=self._services.command,
         )
 
     def _group(self, found: Sequence[StoredAnomaly]) -> Group:

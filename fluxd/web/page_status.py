@@ -83,7 +83,14 @@ def _day(day: int) -> str:
 
 
 def _number(number: float) -> str:
-    return f"{number:,.0f}" if number >= 10 else f"{number:.1f}"  # noqa: PLR2004
+    """Write a rate.
+
+    >>> _number(0.0), _number(0.04), _number(2.5), _number(1234.0)
+    ('0', '0.04', '2.5', '1,234')
+    """
+    if number >= 10:  # noqa: PLR2004
+        return f"{number:,.0f}"
+    return f"{number:.2g}"
 
 
 def _bytes(count: int) -> str:

@@ -3,7 +3,7 @@
 import falcon
 
 from fluxd.web.examples import test_mode_example
-from fluxd.web.page_integrations import NO_KEY, address_of, sending_keys
+from fluxd.web.page_integrations import NO_KEY, address_of, first_key, sending_keys
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
 from fluxd.web.sessions import form_of
@@ -37,7 +37,7 @@ class IngestionTestPage(Page):
             count=len(mine),
             names=sorted({row.key for row in rows} | {key.name for key in keys}),
             chosen=chosen,
-            key=keys[0] if keys else None,
+            key=first_key(self._services),
             most_names=MOST_NAMES,
             example=test_mode_example(address_of(req)),
             no_key=NO_KEY,

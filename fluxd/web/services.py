@@ -48,7 +48,8 @@ class Services:
     `sealed()` and `merged()` how many datapoints were sealed and how many blocks merged into longer
     ones since the start; `selftest()` what the last nightly self-test found, None before the first;
     `states()` how many metrics are in each state; `hosts` the names beside loopback's under which
-    pages are shown; `rate()` the datapoints stored in a second, None at first.
+    pages are shown; `command(what)` how a command is typed into a shell here; `rate()` the
+    datapoints stored in a second, None at first.
     """
 
     store: Store
@@ -64,6 +65,7 @@ class Services:
     max_inflated_bytes: int = 8 << 20
     allow_get: bool = False
     hosts: tuple[str, ...] = ()
+    command: Callable[[str], str] = "fluxd {}".format
     selftest: Callable[[], Mapping[str, Any] | None] = lambda: None
     states: Callable[[], Mapping[str, int]] = dict
     rate: Callable[[], float | None] = lambda: None

@@ -8,6 +8,7 @@ from web.pages.scene import HOSTILE, series, with_spike
 
 from fluxd.jobs.evidence import EvidenceKeeper
 from fluxd.store.anomalies import StoredAnomaly
+from fluxd.store.keys import revoke_key
 from fluxd.web.page_now import ranked
 
 COUNT = 300
@@ -23,7 +24,8 @@ def text_of(fluxd: InProcess, address: str = "/") -> str:
 
 def words(page: str) -> str:
     """Return what a page says, its markup left out."""
-    return " ".join(re.sub(r"<[^>]*>", " ", page.partition("<main")[2]).split())
+    said = re.sub(r"</?time[^>]*>", "", page.partition("<main")[2])
+    return " ".join(re.sub(r"<[^>]*>", " ", said).split())
 
 
 def usual(seed: int, count: int = COUNT) -> list[tuple[int, float]]:
@@ -31,11 +33,19 @@ def usual(seed: int, count: int = COUNT) -> list[tuple[int, float]]:
 
 
 def test_before_anything_arrived_it_says_where_to_send(fluxd: InProcess) -> None:
-    said = words(text_of(fluxd))
+    page = text_of(fluxd)
+    said = words(page)
     assert "Send a first datapoint" in said
     assert "/flux/metric_data_post" in said
-    assert "curl -i -d" in said
-    assert "fluxd key add" in said
+    assert "curl -i -H" in said
+    assert "fluxd import METRIC FILE.csv" in said
+    assert fluxd.ingest_key not in page  # shown after a click only
+
+
+def test_before_there_is_a_key_it_says_where_to_get_one(fluxd: InProcess) -> None:
+    fluxd.store.writer.run(lambda writer: revoke_key(writer, "agent", now=int(fluxd.now)))
+    fluxd.store.writer.run(fluxd.store.keys.load)
+    assert "There is no key to send with: create one ." in words(text_of(fluxd))
 
 
 def test_the_first_datapoints_are_counted_and_the_first_verdict_is_foretold(
