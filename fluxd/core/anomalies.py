@@ -111,6 +111,11 @@ class Stretches:
             self._budget.record(slot, stretch.started, stretch.score)
             yield stretch
 
+    def lasting(self, slot: int) -> Anomaly | None:
+        """Return a slot's anomaly as it is, if it is open."""
+        stretch = self._latest.get(slot)
+        return None if stretch is None or stretch.ended is not None else stretch.snapshot(slot)
+
     def ended(self, slot: int) -> Anomaly | None:
         """Return a slot's anomaly as it would end now, if it is open."""
         stretch = self._latest.get(slot)

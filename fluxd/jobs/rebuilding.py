@@ -20,6 +20,7 @@ import numpy as np
 from fluxd.core.anomalies import Anomaly, Stretches
 from fluxd.core.detect import Bank
 from fluxd.core.knowledge import Floats, Ints
+from fluxd.core.silence import limit_s
 from fluxd.jobs.analysis import Analysis
 from fluxd.store import Store
 from fluxd.store.connection import Connection
@@ -267,7 +268,7 @@ class Rebuilder:
 
     def _swap(self, index: int, courses: list[_Course], now: int) -> None:
         """Give metrics of one slice their new state, and save it; all or nothing."""
-        self._write_anomalies(courses)
+        self._write_anomalies(courses, now)
         knowledge = self._analysis.knowledge
         self._analysis.grow(max(course.series for course in courses) + 1)
         before = {one.series: knowledge.dump(one.series, one.series + 1) for one in courses}
@@ -306,10 +307,16 @@ class Rebuilder:
             summaries.append(summary_of(course.series, status))
         write_summaries(connection, summaries)
 
-    def _write_anomalies(self, courses: list[_Course]) -> None:
-        """Store what the shadow has found, before its state is: found again, it is left out."""
+    def _write_anomalies(self, courses: list[_Course], now: int) -> None:
+        """Store what the shadow has found, before its state is: found again, it is left out.
+
+        What history ends in lasts where more datapoints may be expected, as it would had they been
+        sent; else it ends with them, or a file of last year would be odd for ever.
+        """
         for course in courses:
-            still_open = self._stretches.ended(course.slot)
+            goes_on = self._goes_on(course, now)
+            look = self._stretches.lasting if goes_on else self._stretches.ended
+            still_open = look(course.slot)
             if still_open is not None:
                 course.found[still_open.started] = still_open
         found = [
@@ -322,6 +329,14 @@ class Rebuilder:
             self._store.writer.run(functools.partial(write_rebuilt_anomalies, anomalies=some))
         for course in courses:
             course.found.clear()
+
+    def _goes_on(self, course: _Course, now: int) -> bool:
+        """Whether a metric's last datapoint is so young that nobody would miss the next yet."""
+        traits = self._bank.traits(course.slot)
+        if traits.interval is None:
+            return False
+        limit = limit_s(traits.interval, traits.longest_gap, irregular=traits.irregular)
+        return now - course.last <= limit
 
     def _leave(self, course: _Course) -> None:
         """Have room for another; one that is still requested begins anew."""

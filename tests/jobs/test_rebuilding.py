@@ -90,12 +90,12 @@ class Run:
         """Lose all that is in memory."""
         self._stack.close()
 
-    def finish(self) -> None:
+    def finish(self, now: int = NOW) -> None:
         """Analyse and learn all that waits."""
         idle = 0
         while idle < 2:
-            more = self.analysis.step(NOW)
-            more = self.rebuilder.step(NOW) or more
+            more = self.analysis.step(now)
+            more = self.rebuilder.step(now) or more
             idle = 0 if more else idle + 1
         assert self.analysis.settled
         assert not self.rebuilder._courses
@@ -358,6 +358,30 @@ def test_one_that_is_read_at_a_time_is_enough(run: Run, monkeypatch: pytest.Monk
         import_rows(run.store, name, minutes(0, 120))
     run.finish()
     check(run, list("abc"))
+
+
+@pytest.mark.parametrize(("age", "lasts"), [(120, True), (300, True), (301, False)])
+def test_an_anomaly_that_history_ends_in_lasts_while_more_is_expected(
+    run: Run, *, age: int, lasts: bool
+) -> None:
+    times = minutes(0, 316)  # the last minute is a spike
+    assert times[-1] in spikes(times)
+    import_rows(run.store, "b", times)
+    run.finish(times[-1] + age)
+
+    def found() -> list[tuple[int, int | None]]:
+        with run.store.read() as reader:
+            rows: list[Any] = reader.execute(
+                "SELECT started, ended FROM anomalies WHERE started >= ?", (times[-1],)
+            ).fetchall()
+        return rows
+
+    assert found() == [(times[-1], None if lasts else times[-1])]
+    for minute in range(316, 340):
+        at = BEGAN + 60 * minute
+        post(run.store, [("b", at, value_at(at))])
+    run.finish(BEGAN + 60 * 340)
+    assert found() == [(times[-1], times[-1])]
 
 
 def test_an_anomaly_that_history_ends_in_is_ended(run: Run) -> None:
