@@ -41,6 +41,7 @@ async function copy(button) {
 
 const chosen = (block) => form?.elements.key?.value ?? block.dataset.keyName;
 
+if (navigator.clipboard) document.documentElement.dataset.clipboard = "yes";
 for (const button of document.querySelectorAll("button.copy")) {
   if (!navigator.clipboard) break; // a browser has none without TLS, but on loopback
   button.hidden = false;
