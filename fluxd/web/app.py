@@ -18,12 +18,7 @@ from fluxd.web.flux import FluxQueryResource, FluxResource
 from fluxd.web.health import HealthResource
 from fluxd.web.hosts import Hosts
 from fluxd.web.openapi import OpenApiResource
-from fluxd.web.page_access import AccessResource
-from fluxd.web.page_integrations import IntegrationsResource, KeyResource
-from fluxd.web.page_keys import KeysResource
 from fluxd.web.page_routes import add_pages
-from fluxd.web.page_status import StatusPage
-from fluxd.web.page_tests import IngestionTestPage
 from fluxd.web.pages import ASSETS, SECURITY_HEADERS
 from fluxd.web.services import Services
 from fluxd.web.sessions import Sessions
@@ -74,12 +69,6 @@ def create_app(services: Services) -> App:
     app.add_route("/metrics", ExpositionResource(services, wrong_keys))
     app.add_route("/static/{name:path}", AssetsResource(ASSETS))
     add_pages(app, services)
-    app.add_route("/settings/integrations", IntegrationsResource(services))
-    app.add_route("/settings/integrations/key", KeyResource(services))
-    app.add_route("/settings/ingestion-test", IngestionTestPage(services))
-    app.add_route("/settings/keys", KeysResource(services))
-    app.add_route("/settings/access", AccessResource(services))
-    app.add_route("/status", StatusPage(services))
     app.add_route("/sign-in", SignInResource(services, sessions))
     app.add_route("/sign-out", SignOutResource(services, sessions))
     return app

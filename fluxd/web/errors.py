@@ -24,7 +24,7 @@ from fluxd.core.errors import (
     UnauthorisedError,
     UnavailableError,
 )
-from fluxd.web.pages import render
+from fluxd.web.pages import render, sentence
 
 log = logging.getLogger(__name__)
 
@@ -137,5 +137,4 @@ def _is_walk(req: falcon.Request) -> bool:
 
 def _write_page(resp: falcon.Response, status: int, message: str) -> None:
     heading = _HEADINGS.get(status, "Something went wrong")
-    sentence = f"{message[:1].upper()}{message[1:]}."
-    render(resp, "error.html", status=status, heading=heading, message=sentence)
+    render(resp, "error.html", status=status, heading=heading, message=sentence(message))

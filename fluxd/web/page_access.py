@@ -2,7 +2,7 @@
 
 import falcon
 
-from fluxd.core.errors import BadRequestError
+from fluxd.core.errors import BadRequestError, FluxdError
 from fluxd.store.logins import (
     SHORTEST_PASSWORD,
     end_other_sessions,
@@ -10,18 +10,15 @@ from fluxd.store.logins import (
     remove_password,
     set_password,
 )
-from fluxd.web.pages import Page, render
-from fluxd.web.services import Services
+from fluxd.web.page_settings import SettingsPage
 from fluxd.web.sessions import form_of
 
-PATH = "/settings/access"
 
-
-class AccessResource(Page):
+class AccessResource(SettingsPage):
     """The page; its forms set and remove the password, and sign other browsers out."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    address = "/settings/access"
+    template = "access.html"
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show how one gets in."""
@@ -36,8 +33,7 @@ class AccessResource(Page):
             try:
                 self._set(form)
             except BadRequestError as error:
-                fault = f"{error.message[:1].upper()}{error.message[1:]}."
-                self._show(resp, status=400, fault=fault)
+                self._show(resp, fault=error)
                 return
             notice = "The password is set. Other browsers are signed out."
         elif action == "remove":
@@ -59,17 +55,17 @@ class AccessResource(Page):
         store.writer.run(lambda writer: end_other_sessions(writer, digest))
         store.writer.run(store.sessions.load)
 
-    def _show(self, resp: falcon.Response, *, status: int = 200, **more: object) -> None:
+    def _show(
+        self, resp: falcon.Response, *, fault: FluxdError | None = None, notice: str = ""
+    ) -> None:
         store = self._services.store
         with store.read() as reader:
             password = has_password(reader)
-        render(
+        self.show(
             resp,
-            "access.html",
-            status=status,
-            page=PATH,
+            fault=fault,
+            notice=notice,
             password=password,
             shortest=SHORTEST_PASSWORD,
             sessions=store.sessions.count(self._services.clock()),
-            **{"notice": "", "fault": "", **more},
         )

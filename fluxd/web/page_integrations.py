@@ -14,20 +14,22 @@ from fluxd.web.api_answers import write_json
 from fluxd.web.api_metrics import describe
 from fluxd.web.examples import examples
 from fluxd.web.flux_answers import Answers
-from fluxd.web.pages import Page, render
+from fluxd.web.page_settings import SettingsPage
 from fluxd.web.services import Services
 from fluxd.web.sessions import form_of
 
-PATH = "/settings/integrations"
 TEST_METRIC = "fluxd.test"
 NO_KEY = "YOUR_KEY"
 
 
-class IntegrationsResource(Page):
+class IntegrationsResource(SettingsPage):
     """The page; its buttons show the key, and send a datapoint."""
 
+    address = "/settings/integrations"
+    template = "integrations.html"
+
     def __init__(self, services: Services) -> None:
-        self._services = services
+        super().__init__(services)
         self._answers = Answers(services)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -63,10 +65,8 @@ class IntegrationsResource(Page):
         arrived: dict[str, Any] | None = None,
     ) -> None:
         address = address_of(req)
-        render(
+        self.show(
             resp,
-            "integrations.html",
-            page=PATH,
             address=address,
             key=key,
             keys=sending_keys(self._services),

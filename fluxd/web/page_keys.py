@@ -1,26 +1,28 @@
 """/settings/keys: keys are created and revoked, and what each of them got wrong is shown."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from typing import TypeVar
 
 import falcon
 
-from fluxd.core.errors import BadRequestError, NotFoundError, StoreError
+from fluxd.core.errors import BadRequestError, FluxdError, NotFoundError, StoreError
 from fluxd.core.keys import Scope
+from fluxd.store.connection import Connection
 from fluxd.store.keys import add_key, list_keys, read_seen, revoke_key
 from fluxd.store.rejections import Rejection
 from fluxd.web.fixes import fix_of
-from fluxd.web.pages import Page, render
-from fluxd.web.services import Services
+from fluxd.web.page_settings import SettingsPage
 from fluxd.web.sessions import form_of
 
-PATH = "/settings/keys"
+Done = TypeVar("Done")
 
 
-class KeysResource(Page):
+class KeysResource(SettingsPage):
     """The page; its forms create and revoke."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    address = "/settings/keys"
+    template = "keys.html"
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show the keys, without their secrets."""
@@ -33,23 +35,21 @@ class KeysResource(Page):
         try:
             if form.get("action") == "revoke":
                 self._revoke(form.get("name", ""))
-                resp.status = falcon.HTTP_303
-                resp.set_header("Location", PATH)
+                self.again(resp)
             else:
                 secret = self._create(form)
                 self._show(resp, created=form.get("name", "").strip(), secret=secret)
         except (BadRequestError, NotFoundError, StoreError) as error:
-            fault = f"{error.message[:1].upper()}{error.message[1:]}."
-            self._show(resp, status=400, fault=fault, form=form)
+            self._show(resp, fault=error, form=form)
 
     def _create(self, form: dict[str, str]) -> str:
-        store, now = self._services.store, int(self._services.clock())
+        now = int(self._services.clock())
         quota = form.get("quota", "").strip()
         if quota and not (quota.isascii() and quota.isdigit()):
             raise BadRequestError(f"invalid quota {quota[:20]!r}: give a number of metrics")
         scope: Scope = "read" if form.get("scope") == "read" else "ingest"
         name, prefix = form.get("name", "").strip(), form.get("prefix", "").strip()
-        secret = store.writer.run(
+        return self._change(
             lambda writer: add_key(
                 writer,
                 name,
@@ -59,15 +59,27 @@ class KeysResource(Page):
                 scope=scope,
             )
         )
-        store.writer.run(store.keys.load)
-        return secret
 
     def _revoke(self, name: str) -> None:
-        store, now = self._services.store, int(self._services.clock())
-        store.writer.run(lambda writer: revoke_key(writer, name, now=now))
-        store.writer.run(store.keys.load)
+        now = int(self._services.clock())
+        self._change(lambda writer: revoke_key(writer, name, now=now))
 
-    def _show(self, resp: falcon.Response, *, status: int = 200, **more: object) -> None:
+    def _change(self, work: Callable[[Connection], Done]) -> Done:
+        """Change keys in the store, and have the change at once."""
+        store = self._services.store
+        done = store.writer.run(work)
+        store.writer.run(store.keys.load)
+        return done
+
+    def _show(
+        self,
+        resp: falcon.Response,
+        *,
+        fault: FluxdError | None = None,
+        form: dict[str, str] | None = None,
+        created: str = "",
+        secret: str | None = None,
+    ) -> None:
         store = self._services.store
         with store.read() as reader:
             records, seen = list_keys(reader), read_seen(reader) | store.keys.seen
@@ -76,15 +88,15 @@ class KeysResource(Page):
             ledger[rejection.key].append((rejection, fix_of(rejection)))
         valid = [record for record in records if record.revoked is None]
         names = {record.key.name for record in valid}
-        render(
+        self.show(
             resp,
-            "keys.html",
-            status=status,
-            page=PATH,
+            fault=fault,
+            form=form or {},
+            created=created,
+            secret=secret,
             records=valid,
             seen=seen,
             revoked=[record for record in records if record.revoked is not None],
             ledger=[(name, rows) for name, rows in ledger.items() if name in names],
             nameless=ledger.get("", []),
-            **{"created": None, "secret": None, "fault": "", "form": {}, **more},
         )

@@ -4,22 +4,19 @@ import falcon
 
 from fluxd.web.examples import test_mode_example
 from fluxd.web.page_integrations import NO_KEY, address_of, first_key, sending_keys
-from fluxd.web.pages import Page, render
-from fluxd.web.services import Services
+from fluxd.web.page_settings import SettingsPage
 from fluxd.web.sessions import form_of
-
-PATH = "/settings/ingestion-test"
 
 # Requests on the page, and names shown of each; the API has them all.
 MOST_SHOWN = 100
 MOST_NAMES = 200
 
 
-class IngestionTestPage(Page):
+class IngestionTestPage(SettingsPage):
     """The page, for all keys or one."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    address = "/settings/ingestion-test"
+    template = "ingestion_test.html"
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show the latest requests."""
@@ -29,10 +26,8 @@ class IngestionTestPage(Page):
         chosen = given if isinstance(given, str) and given else None
         keys = sending_keys(self._services)
         mine = [row for row in rows if chosen is None or row.key == chosen]
-        render(
+        self.show(
             resp,
-            "ingestion_test.html",
-            page=PATH,
             tests=mine[:MOST_SHOWN],
             count=len(mine),
             names=sorted({row.key for row in rows} | {key.name for key in keys}),
@@ -47,5 +42,4 @@ class IngestionTestPage(Page):
         """Clear the list, for all keys or one."""
         key = form_of(req).get("key") or None
         self._services.store.ingestion_tests.clear(key)
-        resp.status = falcon.HTTP_303
-        resp.set_header("Location", PATH)
+        self.again(resp)

@@ -108,6 +108,15 @@ def iso(timestamp: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(timestamp))
 
 
+def sentence(message: str) -> str:
+    """Make an error's message a sentence.
+
+    >>> sentence("there is no such key")
+    'There is no such key.'
+    """
+    return f"{message[:1].upper()}{message[1:]}."
+
+
 def grouped(number: float) -> str:
     """Write a number with its thousands apart.
 
