@@ -15,6 +15,8 @@ GAP_SPACINGS = 2.5
 # A band that an anomaly has widened would press all else together: it may be cut off beyond this
 # many heights of what the values need.
 MOST_BAND = 1.5
+# Values that need less than this share of their band are drawn small in it: they are calm.
+BAND_SHARE = 12
 
 # The difference of larger numbers could be infinite.
 LARGEST = 1e300
@@ -64,7 +66,7 @@ class Plot:
         limits = [limit for row in self.rows for limit in row[3:5] if limit is not None] or values
         low, high = min(values), max(values)
         under, over = min(limits), max(limits)
-        reach = MOST_BAND * max(high - low, (over - under) / 4, abs(high) * 1e-6, 1e-9)
+        reach = MOST_BAND * max(high - low, (over - under) / BAND_SHARE, abs(high) * 1e-6, 1e-9)
         low, high = max(min(low, under), low - reach), min(max(high, over), high + reach)
         if high - low < reach * 1e-3:
             low, high = low - reach / 2, high + reach / 2

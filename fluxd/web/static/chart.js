@@ -10,6 +10,7 @@ export const MIN_SPAN = 60;
 export const MAX_SPAN = 2 * 366 * 86400;
 const FETCH_AFTER_MS = 120; // while somebody drags, one request at rest is enough
 const AHEAD = 60; // s; datapoints may be that far ahead of the clock
+const BAND_SHARE = 12; // as BAND_SHARE of core/plot.py
 const VALUE = 1, LOWER = 2, UPPER = 3, EXPECTED = 4, LEAST = 5, MOST = 6;
 
 export class Chart {
@@ -197,7 +198,7 @@ export class Chart {
     });
     const [low, high] = extent(values, [0, 1]);
     const [under, over] = extent(limits, [low, high]);
-    const reach = Math.max(high - low, (over - under) / 4, Math.abs(high) * 1e-6, 1e-9);
+    const reach = Math.max(high - low, (over - under) / BAND_SHARE, Math.abs(high) * 1e-6, 1e-9);
     return window.uPlot.rangeNum(
       Math.max(Math.min(low, under), low - 1.5 * reach),
       Math.min(Math.max(high, over), high + 1.5 * reach), 0.06, true);
