@@ -1,7 +1,9 @@
 """Pages of stores that are special: a new one, one of very many metrics, one of hostile names."""
 
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -29,6 +31,36 @@ def test_first_datapoints_appear_by_themselves(
         expect(page.get_by_role("heading", level=1)).to_have_text("All is quiet")
     finally:
         daemon.kill()
+
+
+def test_a_stranger_comes_to_a_verdict_by_what_the_page_says(
+    tmp_path: Path, open_page: OpenPage
+) -> None:
+    daemon = Daemon(tmp_path / "data")
+    try:
+        page = open_page(daemon, "/", permissions=["clipboard-read", "clipboard-write"])
+        assert daemon.key not in page.content()
+        page.get_by_role("button", name="Copy curl, one datapoint").click()
+        expect(page.get_by_text("Copied")).to_be_visible()
+        assert "204" in shell(page.evaluate("navigator.clipboard.readText()"))
+        page.wait_for_selector("#first-progress")
+        now = int(time.time()) // 60 * 60
+        rows = scene.with_spike(scene.series(1, now=now, count=1_500), now - 240, now, 60)
+        history = tmp_path / "history.csv"
+        history.write_text("".join(f"{at},{value}\n" for at, value in rows))
+        line = page.get_by_label("Import").inner_text()
+        shell(line.replace("METRIC", "web.requests").replace("FILE.csv", str(history)))
+        expect(page.get_by_role("heading", level=1)).to_have_text("1 metric is odd now")
+        expect(page.locator(".story h3")).to_have_text("web.requests")
+        expect(page.locator(".story .sentence")).to_contain_text(re.compile(r" at \d\d:\d\d; "))
+    finally:
+        daemon.kill()
+
+
+def shell(line: str) -> str:
+    """Run what a page says, as it is pasted."""
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def test_among_100_000_metrics_one_is_found_while_typing(
