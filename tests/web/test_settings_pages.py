@@ -82,7 +82,7 @@ def test_behind_a_proxy_the_examples_have_its_address(fluxd: InProcess) -> None:
 def test_the_button_sends_a_datapoint_and_shows_what_arrived(fluxd: InProcess) -> None:
     fluxd.add_key("web", prefix="web-1")
     shown = text_of(fluxd.sign_in().post(INTEGRATIONS, action="send", key="web").text)
-    assert "It arrived and is on disk. web-1.fluxd.test is 1.0 at 22:13 UTC on 2023-11-14" in shown
+    assert "It arrived and is on disk. web-1.fluxd.test is 1 at 22:13 UTC on 2023-11-14" in shown
     assert fluxd.store.catalog.id_of("web-1.fluxd.test") is not None
 
 

@@ -228,7 +228,7 @@ def test_the_button_sends_and_shows_what_arrived(daemon: Daemon, open_page: Open
     page = open_page(daemon, INTEGRATIONS)
     page.get_by_role("button", name="Send a test datapoint").click()
     expect(page.get_by_role("status")).to_contain_text("It arrived and is on disk.")
-    expect(page.get_by_role("status")).to_contain_text("fluxd.test is 1.0")
+    expect(page.get_by_role("status")).to_contain_text("fluxd.test is 1 at")
     assert value_of(daemon, "fluxd.test") == 1.0
 
 
