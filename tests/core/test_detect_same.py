@@ -1,13 +1,14 @@
 """Metrics of every nature get the same verdicts, bit for bit, however their rows are given."""
 
-from typing import TypeAlias
+import itertools
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluxd.core.detect import Bank, LocalTime
+from fluxd.core.detect import Bank, LocalTime, Verdicts
 from fluxd.core.detect.layout import Floats, Ints, Vitals
 
 DAY_S, HOUR_S = 86_400, 3_600
@@ -60,18 +61,30 @@ def blank(count: int) -> Bank:
 
 
 def take(bank: Bank, slots: Ints, times: Ints, values: Floats) -> Floats:
-    found = bank.advance(slots, times, values)
+    return stack(bank.advance(slots, times, values))
+
+
+def stack(found: Verdicts) -> Floats:
     return np.array([found.score, found.expected, found.lower, found.upper])
 
 
-def alone(series: Series) -> tuple[Floats, bytes]:
+class Answer(NamedTuple):
+    """What a metric gets alone, in one piece."""
+
+    table: Floats
+    state: bytes
+    causes: set[str]
+
+
+def alone(series: Series) -> Answer:
     bank = blank(1)
-    table = take(bank, np.zeros(series[0].size, np.int64), *series)
-    return table, bank.dump(0, 1)
+    found = bank.advance(np.zeros(series[0].size, np.int64), *series)
+    causes = {remark.cause for remark in found.remarks.values()}
+    return Answer(stack(found), bank.dump(0, 1), causes)
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, tuple[Floats, bytes]]:
+def answers() -> dict[str, Answer]:
     return {name: alone(series) for name, series in lives().items()}
 
 
@@ -85,12 +98,11 @@ def piled() -> tuple[Ints, Ints, Floats]:
     return slots[order], times[order], values[order]
 
 
-def test_every_nature_shows() -> None:
-    causes = {}
-    for name, (times, values) in lives().items():
-        bank = blank(1)
-        remarks = bank.advance(np.zeros(times.size, np.int64), times, values).remarks
-        causes[name] = {remark.cause for remark in remarks.values()}
+def test_every_nature_shows(answers: dict[str, Answer]) -> None:
+    causes = {name: answer.causes for name, answer in answers.items()}
+    for name, answer in answers.items():
+        bank = blank(0)
+        bank.load(0, answer.state)
         counter = Vitals(bank._state.vitals[:1].T).counter[0] > 0.0
         assert counter == (name == "counter"), name
     assert causes["counter"] >= {"value"}
@@ -104,7 +116,7 @@ def test_every_nature_shows() -> None:
 @settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(1, 2_500), max_size=12), st.booleans())
 def test_among_others_in_pieces_and_over_restarts(
-    answers: dict[str, tuple[Floats, bytes]],
+    answers: dict[str, Answer],
     sizes: list[int],
     restart: bool,  # noqa: FBT001 - hypothesis draws it
 ) -> None:
@@ -118,31 +130,44 @@ def test_among_others_in_pieces_and_over_restarts(
             saved, bank = bank.dump(0, count), Bank(local=LOCAL)
             bank.load(0, saved)
     table = np.concatenate(tables, axis=1)
-    for slot, (name, (expected, state)) in enumerate(answers.items()):
-        assert table[:, slots == slot].tobytes() == expected.tobytes(), name
-        assert bank.dump(slot, slot + 1) == state, name
+    for slot, (name, answer) in enumerate(answers.items()):
+        assert table[:, slots == slot].tobytes() == answer.table.tobytes(), name
+        assert bank.dump(slot, slot + 1) == answer.state, name
 
 
-@pytest.mark.parametrize("at", [5, 29, 30, 31, 36, 70, 130, 432, 540, 577, 580, 864])
-def test_a_restart_at_any_row_changes_nothing(
-    at: int, answers: dict[str, tuple[Floats, bytes]]
-) -> None:
-    for name, (times, values) in lives().items():
-        first = blank(1)
-        none = np.zeros(times.size, np.int64)
-        begun = take(first, none[:at], times[:at], values[:at])
-        second = Bank(local=LOCAL)
-        second.load(3, first.dump(0, 1))
-        rest = take(second, none[at:] + 3, times[at:], values[at:])
-        table = np.concatenate([begun, rest], axis=1)
-        expected, state = answers[name]
-        assert table.tobytes() == expected.tobytes(), name
-        assert second.dump(3, 4) == state, name
+RESTARTS = (5, 29, 30, 31, 36, 70, 130, 432, 540, 577, 580, 864)
 
 
-def test_a_day_of_another_clock_is_another_day() -> None:
+def test_a_restart_at_any_row_changes_nothing(answers: dict[str, Answer]) -> None:
+    """One bank is saved again and again; what was saved then goes on, all of it side by side."""
+    slots, times, values = piled()
+    count = len(lives())
+    row = np.zeros_like(slots)
+    for slot in range(count):
+        row[slots == slot] = np.arange((slots == slot).sum())
+    first, second = blank(count), Bank(local=LOCAL)
+    rests, places = [], []
+    for before, at in itertools.pairwise((0, *RESTARTS)):
+        part = (before <= row) & (row < at)
+        begun = take(first, slots[part], times[part], values[part])
+        for slot, (name, answer) in enumerate(answers.items()):
+            expected = answer.table[:, before:at]
+            assert begun[:, slots[part] == slot].tobytes() == expected.tobytes(), name
+        free = 3 + len(rests) * count
+        second.load(free, first.dump(0, count))
+        rests.append(np.flatnonzero(row >= at))
+        places.append(free + slots[rests[-1]])
+    rows, place = np.concatenate(rests), np.concatenate(places)
+    table = take(second, place, times[rows], values[rows])
+    for number, at in enumerate(RESTARTS):
+        for slot, (name, answer) in enumerate(answers.items(), 3 + number * count):
+            assert table[:, place == slot].tobytes() == answer.table[:, at:].tobytes(), (name, at)
+            assert second.dump(slot, slot + 1) == answer.state, (name, at)
+
+
+def test_a_day_of_another_clock_is_another_day(answers: dict[str, Answer]) -> None:
     times, values = lives()["job"]
     bank = Bank()
     bank.grow(1)
     table = take(bank, np.zeros(times.size, np.int64), times, values)
-    assert table.tobytes() != alone((times, values))[0].tobytes()
+    assert table.tobytes() != answers["job"].table.tobytes()
