@@ -14,6 +14,9 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 
+# Processes that share the test files: `make test WORKERS=0` runs them in one, for a debugger.
+WORKERS := 2
+
 # Branch coverage below which `make test` fails, in per cent.
 COVERAGE := 90
 
@@ -42,7 +45,7 @@ run: $(VENV)/installed
 	@exec $(VENV)/bin/fluxd serve
 
 test: $(VENV)/installed-test tools
-	@$(VENV)/bin/python -m pytest --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)
 
 check: $(VENV)/installed-check tools
 	@$(VENV)/bin/ruff format --check .
