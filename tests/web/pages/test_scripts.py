@@ -54,21 +54,17 @@ def test_buckets_are_a_step_apart(call: Call) -> None:
     assert call("chart_data.js", "columnsOf", answer([0, 300, 600], 300), 60)[0] == [0, 300, 600]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "width", "interval", "step"),
-    [
+def test_a_chart_asks_for_a_point_a_pixel(call: Call) -> None:
+    cases = [  # seconds, width, interval, step
         (3_600, 1_000, 60, None),  # the datapoints themselves
         (86_400, 1_000, 60, 120),
         (86_400, 1_000, None, 120),
         (7 * 86_400, 1_000, 60, 900),
         (731 * 86_400, 1_000, 60, 86_400),
         (731 * 86_400, 10, 60, 604_800),
-    ],
-)
-def test_a_chart_asks_for_a_point_a_pixel(
-    call: Call, seconds: int, width: int, interval: int | None, step: int | None
-) -> None:
-    assert call("chart_data.js", "stepFor", 0, seconds, width, interval) == step
+    ]
+    for *given, step in cases:
+        assert call("chart_data.js", "stepFor", 0, *given) == step, given
 
 
 def test_times_are_those_of_the_browsers_clock(call: Call) -> None:
@@ -80,18 +76,14 @@ def test_times_are_those_of_the_browsers_clock(call: Call) -> None:
     assert call("format.js", "span", 1) == "1 second"
 
 
-@pytest.mark.parametrize(
-    ("value", "width", "text"),
-    [
+def test_numbers_are_as_fine_as_an_eye_sees(call: Call) -> None:
+    cases = [  # value, width, text
         (43, 0, "43"),
         (99.98, 0.5, "99.98"),
         (1_234_567.8, 40, "1,234,567.8"),
         (0.3333333, 0, "0.333"),
         (1.2345e-6, 0, "1.23e-6"),
         (None, 0, "–"),
-    ],
-)
-def test_numbers_are_as_fine_as_an_eye_sees(
-    call: Call, value: float | None, width: float, text: str
-) -> None:
-    assert call("format.js", "number", value, width) == text
+    ]
+    for *given, text in cases:
+        assert call("format.js", "number", *given) == text, given
