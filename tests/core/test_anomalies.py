@@ -241,15 +241,17 @@ def test_the_budget_makes_further_ones_minor_but_the_strongest() -> None:
     for row in at:
         values[row] += 40.0
     found: Known = {}
+    bank = Bank()
+    slots, times, _ = one(values)
+    bank.grow(1)
+    verdicts = bank.advance(slots, times, values)
+    verdicts.score[:] = 0.0
+    verdicts.score[list(at)] = list(at.values())
+    verdicts.remarks = {row: remark(row) for row in at}
     for limit, minor in ((3, [2_000, 2_500]), (1, [2_000, 2_500, 3_000]), (0, []), (9, [])):
-        bank, stretches = Bank(), Stretches(limit)
-        slots, times, _ = one(values)
-        bank.grow(1)
-        verdicts = bank.advance(slots, times, values)
-        verdicts.score[:] = 0.0
-        verdicts.score[list(at)] = list(at.values())
-        verdicts.remarks = {row: remark(row) for row in at}
-        told = stretches.follow(bank, slots, times, values, np.zeros(6_000, np.bool_), verdicts)
+        told = Stretches(limit).follow(
+            bank, slots, times, values, np.zeros(6_000, np.bool_), verdicts
+        )
         found = {(a.slot, a.started): a for a in told}
         low = [a for a in found.values() if a.severity == "low"]
         assert [(a.started - START) // 60 for a in low] == minor
@@ -258,9 +260,9 @@ def test_the_budget_makes_further_ones_minor_but_the_strongest() -> None:
 
 
 def test_the_evidence_has_the_datapoints_and_stays_small() -> None:
-    values = noise(20_000) * 1.000000123
-    values[1_200:] += 30.0 * np.random.default_rng(1).normal(size=18_800)
-    (anomaly,) = remarked(values, {n: remark(n) for n in range(1_200, 18_000)})
+    values = noise(8_000) * 1.000000123
+    values[1_200:] += 30.0 * np.random.default_rng(1).normal(size=6_800)
+    (anomaly,) = remarked(values, {n: remark(n) for n in range(1_200, 7_000)})
     columns = anomaly.evidence["datapoints"]
     assert {len(column) for column in columns.values()} == {len(columns["score"])}
     assert columns["timestamps"][0] == anomaly.started

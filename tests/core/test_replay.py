@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from fluxd.core.detect import THRESHOLD, score_series
-from fluxd.core.replay import CHUNK_ROWS, Settings, difference, replay
+from fluxd.core.replay import CHUNK_ROWS, Replay, Settings, difference, replay
 from fluxd.core.stretch import Anomaly
 
 START = 1_700_000_000
 ROWS = 2 * CHUNK_ROWS + 300
+
+
+Progress = list[tuple[int, int]]
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +23,21 @@ def series() -> "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64
     return START + 60 * np.arange(ROWS), values
 
 
+@pytest.fixture(scope="module")
+def usual(
+    series: "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]",
+) -> tuple[Replay, Progress]:
+    """Run it with the usual settings alone, and note what is told of the progress."""
+    seen: Progress = []
+    (one,) = replay(*series, [Settings()], lambda done, total: seen.append((done, total)))
+    return one, seen
+
+
 def test_scores_are_those_of_the_library_in_whatever_chunks(
     series: "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]",
+    usual: tuple[Replay, Progress],
 ) -> None:
-    seen: list[tuple[int, int]] = []
-    (one,) = replay(*series, [Settings()], lambda done, total: seen.append((done, total)))
+    one, seen = usual
     assert one.verdicts.score.tolist() == score_series(*series).tolist()
     assert one.verdicts.analysed.all()
     assert seen == [(0, ROWS), (CHUNK_ROWS, ROWS), (2 * CHUNK_ROWS, ROWS)]
@@ -33,11 +46,12 @@ def test_scores_are_those_of_the_library_in_whatever_chunks(
 
 def test_two_settings_at_once_are_as_each_alone(
     series: "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]",
+    usual: tuple[Replay, Progress],
 ) -> None:
     several = [Settings(), Settings(0.8 * THRESHOLD), Settings(0.8 * THRESHOLD, budget=1)]
     together = replay(*series, several)
-    for settings, one in zip(several, together, strict=True):
-        (alone,) = replay(*series, [settings])
+    others = [replay(*series, [settings])[0] for settings in several[1:]]
+    for one, alone in zip(together, [usual[0], *others], strict=True):
         assert one.found == alone.found
         assert one.verdicts.lower.tobytes() == alone.verdicts.lower.tobytes()
     assert len(together[1].found) > len(together[0].found) >= 1
