@@ -24,9 +24,15 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def sessions() -> dict[Path, Any]:
+    """Keep the cookies of who is signed in, by the daemon's folder."""
+    return {}
+
+
 @pytest.fixture
-def open_page(chromium: Browser) -> Iterator[OpenPage]:
-    """Give a function that signs in to a daemon and opens an address of it.
+def open_page(chromium: Browser, sessions: dict[Path, Any]) -> Iterator[OpenPage]:
+    """Give a function that signs in to a daemon, unless that was done, and opens an address of it.
 
     In the end no page has logged an error, broken the content security policy, or asked anybody
     but its daemon.
@@ -35,7 +41,11 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
     faults: list[str] = []
 
     def open_one(daemon: Daemon, path: str = "/", **options: Any) -> Page:
-        context = chromium.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        usual = {
+            "viewport": {"width": 1200, "height": 900},
+            "storage_state": sessions.get(daemon.data),
+        }
+        context = chromium.new_context(**{**usual, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
@@ -51,7 +61,9 @@ def open_page(chromium: Browser) -> Iterator[OpenPage]:
                 None if urlsplit(asked.url).netloc in (host, "") else faults.append(asked.url)
             ),
         )
-        page.goto(sign_in_link(daemon.data))
+        if daemon.data not in sessions:
+            page.goto(sign_in_link(daemon.data))
+            sessions[daemon.data] = context.storage_state()
         page.goto(daemon.url + path)
         return page
 
