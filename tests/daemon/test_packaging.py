@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from running import PATIENCE_S, until
 
 import fluxd
 from fluxd.daemon.config import SETTINGS, Config, load_config
@@ -75,7 +75,7 @@ class Daemon:
             self.url + path, headers={"Authorization": f"Bearer {self.read_key}"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError:
             return {}
@@ -138,12 +138,9 @@ def test_a_first_start_is_used_as_it_says(daemon: Daemon) -> None:
         cwd=daemon.data,
     )
     assert shown == "test.cpu|1.5\n"
-    deadline = time.monotonic() + 20
-    while not (metric := daemon.ask("/api/v1/metrics/test.cpu")).get("datapoints"):
-        assert time.monotonic() < deadline, metric
-    assert metric["datapoints"] == 1
+    assert until(lambda: daemon.ask("/api/v1/metrics/test.cpu").get("datapoints")) == 1
     daemon.process.send_signal(signal.SIGTERM)
-    assert daemon.process.wait(timeout=10) == 0
+    assert daemon.process.wait(PATIENCE_S) == 0
 
 
 def test_a_wrong_setting_ends_the_start_at_once(installed: Path, tmp_path: Path) -> None:
@@ -152,7 +149,7 @@ def test_a_wrong_setting_ends_the_start_at_once(installed: Path, tmp_path: Path)
         [installed, "serve", "--data", tmp_path],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 2  # fluxd.service: no restart

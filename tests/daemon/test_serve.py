@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import Daemon, fluxd, request, until
+from running import PATIENCE_S, Daemon, fluxd, request, until
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +222,15 @@ def test_kill_and_restart_lose_nothing_acknowledged(tmp_path: Path) -> None:
     assert check.stdout == "ok\n"
 
 
+def refuses(host: str, port: int) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_connection((host, port), timeout=PATIENCE_S).close()
+    except ConnectionError:
+        return True
+    return False
+
+
 def test_sigterm_answers_what_was_accepted(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "data")
     host, port = daemon.url.removeprefix("http://").split(":")
@@ -229,15 +238,15 @@ def test_sigterm_answers_what_was_accepted(tmp_path: Path) -> None:
         {"key": daemon.key, "metric": "last.words", "timestamp": int(time.time()), "value": 1}
     ).encode()
     head = f"POST /flux/metric_data_post HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=10) as sender:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as sender:
         sender.sendall(head.encode() + body[:-5])
         # The request is begun when its connection was accepted: another one is answered after it.
         assert daemon.get("/healthz").status == 200
         daemon.process.terminate()
-        until(lambda: "stopping" in daemon.said() or daemon.process.poll() is None)
+        until(lambda: refuses(host, int(port)))
         sender.sendall(body[-5:])
         assert sender.recv(1000).startswith(b"HTTP/1.1 204")
-    assert daemon.process.wait(10) == 0
+    assert daemon.process.wait(PATIENCE_S) == 0
     assert shlex.quote("stopped") in daemon.said()
 
 
@@ -276,11 +285,11 @@ def test_a_held_lock_is_503_in_time_for_all_and_stops_nothing_else(tmp_path: Pat
             waiting = [senders.submit(daemon.post, body) for _ in range(40)]
             assert daemon.get("/metrics").status == 200  # others are answered meanwhile
             assert holder.poll() is None
-            answers = [answer.result(30) for answer in waiting]
+            answers = [answer.result(PATIENCE_S) for answer in waiting]
         assert {answer.status for answer in answers} == {503}
         assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
         assert "write lock" in answers[0].body["message"]
-        holder.communicate(b"ROLLBACK;\n", timeout=10)
+        holder.communicate(b"ROLLBACK;\n", timeout=PATIENCE_S)
         assert until(lambda: daemon.post(body).status == 204)
     finally:
         holder.kill()

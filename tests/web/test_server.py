@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import Daemon, until
+from running import PATIENCE_S, Daemon, until
 
 MIB = 1 << 20
 
@@ -24,7 +24,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 def connect(daemon: Daemon) -> socket.socket:
     host, port = daemon.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
 
 
 def raw_post(body: bytes, *headers: str) -> bytes:

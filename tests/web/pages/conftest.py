@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running import Daemon, fluxd
 
 CHROMIUM = "/usr/bin/chromium"
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 OpenPage = Callable[..., Page]
 expect.set_options(timeout=PATIENCE_MS)
