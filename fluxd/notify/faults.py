@@ -90,5 +90,5 @@ def _what(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message.rstrip(".")
     if isinstance(error, ssl.SSLError):
-        return (error.reason or "TLS error").replace("_", " ").lower()
+        return (getattr(error, "reason", None) or "TLS error").replace("_", " ").lower()
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__

@@ -4,6 +4,7 @@ Redirects are not followed, because a POST that goes elsewhere takes its secrets
 that a service moved to belongs into the settings.
 """
 
+import contextlib
 import email.utils
 import http.client
 import ssl
@@ -96,8 +97,10 @@ def _exchange(
                     line, server_hostname=host
                 )
             connection.request("POST", target, post.body, headers)
-            response = connection.getresponse()
-            return response, _beginning(response)
+            with contextlib.closing(connection.getresponse()) as response:
+                if deadline.over:  # cut off amid the headers, which looks like their end
+                    raise TimeoutError
+                return response, _beginning(response)
         finally:
             connection.close()
             line.close()
@@ -129,14 +132,21 @@ def _judged(post: Post, response: http.client.HTTPResponse, body: bytes) -> Answ
 def _mend(post: Post, status: int, response: http.client.HTTPResponse) -> str:
     if 300 <= status < 400:  # noqa: PLR2004
         location = response.headers.get("Location") or ""
-        to = urlsplit(location)
-        if to.scheme in ("http", "https") and to.netloc:
-            there = hide(origin(location), post.secrets)
+        there = hide(_origin_or_nothing(location), post.secrets)
+        if there:
             return f"it has moved, to {there}: enter the new address, redirects are not followed"
         return "it redirects, perhaps to a sign-in page: enter the address that takes the POST"
     if status >= 500:  # noqa: PLR2004
         return "the trouble is on its side: see that service's own log"
     return _MENDS.get(status, "it does not take the message")
+
+
+def _origin_or_nothing(location: str) -> str:
+    try:
+        to = urlsplit(location)
+    except ValueError:
+        return ""
+    return origin(location) if to.scheme in ("http", "https") and to.netloc else ""
 
 
 def _retry_after(response: http.client.HTTPResponse) -> float | None:
