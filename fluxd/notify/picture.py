@@ -246,7 +246,8 @@ def _value(plot: Plot, value: float) -> str:
 def _times(plot: Plot, offset: int) -> list[float]:
     """Return round times by the local clock."""
     width = plot.until - plot.since
-    step = next((one for one in _STEPS if width / one < MOST_TIMES), _STEPS[-1])
+    years = _STEPS[-1] * (1 + width // (MOST_TIMES * _STEPS[-1]))
+    step = next((one for one in _STEPS if width / one < MOST_TIMES), years)
     first = -(-(plot.since + offset) // step) * step - offset
     return [first + at * step for at in range(int((plot.until - first) // step) + 1)]
 

@@ -51,6 +51,8 @@ class Server:
         except smtplib.SMTPServerDisconnected as error:
             raise connection_fault(error, self.host, self.port, deadline) from None
         except smtplib.SMTPException as error:
+            if deadline.over:  # cut off amid a reply, which looks like its end
+                raise connection_fault(TimeoutError(), self.host, self.port, deadline) from None
             raise self._refusal(error) from None
         except (OSError, UnicodeError, ValueError) as error:
             raise connection_fault(error, self.host, self.port, deadline) from None
@@ -74,6 +76,8 @@ class Server:
     def _refusal(self, error: smtplib.SMTPException) -> DeliveryError:
         at = f"{self.host}:{self.port}"
         match error:
+            case smtplib.SMTPResponseException(smtp_code=-1):
+                reason = f"what answers at {at} is no SMTP server: check the port"
             case smtplib.SMTPAuthenticationError(smtp_code=code):
                 mend = "try again later" if code == _NO_LOGIN_NOW else "check user and password"
                 return self._told(f"{self.host} refuses the login: {mend}", error)

@@ -1,8 +1,7 @@
 """Every other service through apprise (https://github.com/caronc/apprise), where it is installed.
 
 One channel is one address: with several, one that fails would make the others hear it again.
-Apprise says what went wrong in its log alone; that is caught here and goes no further, because it
-may hold the address.
+Apprise says what went wrong in its log alone, which may hold the address: it goes no further.
 """
 
 import importlib.util
@@ -64,33 +63,30 @@ class Apprise:
             raise DeliveryError(missing(), retry=False)
         import apprise  # noqa: PLC0415  # 120 services: half a second and 30 MB
 
-        heard = _Heard()
-        log = logging.getLogger("apprise")
-        log.propagate = False
-        log.addHandler(heard)
-        try:
-            asset = apprise.AppriseAsset(app_id="fluxd", app_desc="fluxd", async_mode=False)
-            service = apprise.Apprise.instantiate(self.url, asset=asset)
-            if service is None:
-                raise DeliveryError(
-                    f"apprise can't use this {self._service()} address: check it against "
-                    f"apprise's list of services{heard.told(self._secrets())}",
-                    retry=False,
-                )
-            sender = apprise.Apprise(asset=asset)
-            sender.add(service)
-            taken = sender.notify(
-                title=subject(message),
-                body=text(message),
-                notify_type=_TYPES.get(message.kind, "info"),
-                body_format="text",
+        # Its log may hold the address; what concerns this message comes by log_callback.
+        logging.getLogger("apprise").propagate = False
+        heard: list[str] = []
+        asset = apprise.AppriseAsset(app_id="fluxd", app_desc="fluxd")
+        sender = apprise.Apprise(asset=asset)
+        if not sender.add(self.url):
+            raise DeliveryError(
+                f"apprise can't use this {self._service()} address: check it against apprise's "
+                "list of services",
+                retry=False,
             )
-        finally:
-            log.removeHandler(heard)
+        taken = sender.notify(
+            title=subject(message),
+            body=text(message),
+            notify_type=_TYPES.get(message.kind, "info"),
+            body_format="text",
+            log_callback=lambda entry, _service: heard.append(entry.message),
+            log_level=logging.WARNING,
+        )
         if not taken:
+            said = snippet("; ".join(heard), self._secrets())
             raise DeliveryError(
                 f"{self._service()} did not take it: check the address, and that service"
-                f"{heard.told(self._secrets())}",
+                + (f" (it says: {said})" if said else ""),
                 retry=True,  # apprise does not say which failures stay
             )
         return Answer(f"sent by apprise to {self._service()}")
@@ -101,24 +97,6 @@ class Apprise:
     def _secrets(self) -> tuple[str, ...]:
         # Before the path too: apprise's hosts are often tokens.
         return (*secrets_of(self.url), urlsplit(self.url).netloc)
-
-
-class _Heard(logging.Handler):
-    """What apprise logs in this thread while it sends."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
-        self._lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        if record.thread == self._thread:
-            self._lines.append(record.getMessage())
-
-    def told(self, secrets: tuple[str, ...]) -> str:
-        """Return what was heard, to be appended to a reason."""
-        return f" (it says: {snippet('; '.join(self._lines), secrets)})" if self._lines else ""
 
 
 def installed() -> bool:

@@ -19,7 +19,9 @@ _PREFIXES = {"worsened": "Worse: ", "resolved": "Resolved: ", "test": "Test: "}
 
 def subject(message: Message, longest: int = MOST_SUBJECT) -> str:
     """Return the subject as one line of at most `longest` characters."""
-    return shortened(_PREFIXES.get(message.kind, "") + one_line(message.subject), longest)
+    return shortened(
+        _PREFIXES.get(message.kind, "") + (one_line(message.subject) or "fluxd"), longest
+    )
 
 
 def one_line(text: str) -> str:
