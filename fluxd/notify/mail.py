@@ -6,6 +6,7 @@ programs; In-Reply-To and References name the incident, so all of its mails stan
 
 import email.utils
 import hashlib
+import logging
 import re
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -30,6 +31,8 @@ from fluxd.notify.mail_html import html
 from fluxd.notify.picture import png
 from fluxd.notify.smtp import PORTS, Server
 from fluxd.notify.wording import subject, text
+
+log = logging.getLogger(__name__)
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PRIORITIES = {"critical": "1", "high": "2"}
@@ -76,7 +79,7 @@ def composed(message: Message, sender: Address, recipients: tuple[Address, ...])
 def _fill(mail: EmailMessage, message: Message, host: str) -> None:
     # Quoted-printable: every server takes it, and it stays readable in the source.
     mail.set_content(text(message), cte="quoted-printable")
-    chart = b"" if message.picture is None else png(message.picture, message.offset)
+    chart = _chart(message)
     cid = _id(f"chart {message.key}", host)
     address = f"cid:{cid[1:-1]}" if chart else ""
     mail.add_alternative(html(message, address), subtype="html", cte="quoted-printable")
@@ -84,6 +87,17 @@ def _fill(mail: EmailMessage, message: Message, host: str) -> None:
         part = mail.get_body(("html",))
         assert isinstance(part, EmailMessage)  # noqa: S101  # it was added above
         part.add_related(chart, "image", "png", cid=cid, filename="chart.png", disposition="inline")
+
+
+def _chart(message: Message) -> bytes:
+    """Return the picture, or nothing: a mail without one is better than none."""
+    if message.picture is None:
+        return b""
+    try:
+        return png(message.picture, message.offset)
+    except Exception:
+        log.exception("the chart of a mail can't be drawn: it goes out without")
+        return b""
 
 
 def _id(name: str, host: str) -> str:

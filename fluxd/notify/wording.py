@@ -14,7 +14,7 @@ MOST_MEMBERS = 8
 MOST_STORIES = 30
 MOST_SUBJECT = 150
 
-_PREFIXES = {"worsened": "Worse: ", "resolved": "Resolved: ", "test": "Test: "}
+_PREFIXES = {"worsened": "Worse: ", "resolved": "Resolved: "}
 
 
 def subject(message: Message, longest: int = MOST_SUBJECT) -> str:

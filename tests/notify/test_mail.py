@@ -6,6 +6,7 @@ import email.policy
 import io
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from typing import Any
@@ -138,6 +139,12 @@ def test_a_mail_without_a_picture_shows_none() -> None:
     mail = delivered(message(picture=None))
     assert [one.get_content_type() for one in mail.iter_parts()] == ["text/plain", "text/html"]
     assert "<img" not in mail.as_string()
+
+
+def test_a_mail_goes_out_even_if_its_chart_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)  # as if it were not installed
+    mail = delivered(message())
+    assert [one.get_content_type() for one in mail.iter_parts()] == ["text/plain", "text/html"]
 
 
 def test_a_mails_head_is_that_of_a_machine_that_means_well() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,18 @@ def test_a_receiver_can_check_what_it_got(secret: str, key: bytes) -> None:
         signed = f"{one.headers['webhook-id']}.{one.headers['webhook-timestamp']}.".encode()
         digest = hmac.new(key, signed + one.body, hashlib.sha256).digest()
         assert one.headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+
+
+def test_the_readmes_lines_check_a_signature() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (lines,) = re.findall(r"```python\n(import base64.*?)```", readme, re.DOTALL)
+    known: dict[str, Any] = {}
+    exec(lines, known)  # noqa: S102  # our own README
+    with Receiver([answer("204 No Content")]) as receiver:
+        Webhook(receiver.url, "whsec_a2V5").send(message(), 30.0)
+    (request,) = receiver.requests
+    assert known["is_fluxds"]("whsec_a2V5", request.headers, request.body)
+    assert not known["is_fluxds"]("whsec_a2V5", request.headers, request.body + b" ")
 
 
 def test_without_a_secret_nothing_is_signed_and_the_authorization_is_sent_as_it_is() -> None:

@@ -22,7 +22,7 @@ from fluxd.notify.wording import MOST_MEMBERS, subject, text, told_members
         ("worsened", "Worse: 3 metrics on db-1 odd since 15:05"),
         ("resolved", "Resolved: 3 metrics on db-1 odd since 15:05"),
         ("digest", "3 metrics on db-1 odd since 15:05"),
-        ("test", "Test: 3 metrics on db-1 odd since 15:05"),
+        ("test", "3 metrics on db-1 odd since 15:05"),
     ],
 )
 def test_a_subject_begins_with_what_changed(kind: str, told: str) -> None:
