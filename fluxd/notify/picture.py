@@ -1,7 +1,7 @@
 """The chart of an incident's leading metric as PNG, for mails.
 
 Mail programs show no SVG. Pillow draws it: it is imported when the first chart is drawn, so that
-neither a start nor a daemon without mails pays for it (0.1 s, 10 MB). Shapes are drawn with twice
+neither a start nor a daemon without mails pays for it (0.1 s, 20 MB). Shapes are drawn with twice
 the pixels and scaled down, since Pillow's lines have hard edges; text is drawn at its own size in
 the font that Pillow brings along, so the chart looks alike on every machine.
 """

@@ -1,12 +1,14 @@
 """The systemd unit: how exposed it is, and that fluxd works within it."""
 
 import mmap
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from notify.receiver import Receiver, answer
 
 TOP = Path(__file__).parents[2]
 UNIT = TOP / "fluxd.service"
@@ -22,6 +24,21 @@ thread = threading.Thread(target=lambda: numpy.linalg.inv(numpy.eye(300)))
 thread.start(), thread.join(), store.checkpoint(), store.close()
 socket.create_server(("127.0.0.1", 0)).close()
 print("worked")
+"""
+# A chart is drawn, certificates are loaded, a name is looked up and a message delivered.
+DELIVERY = """
+import ssl
+from fluxd.core.message import Links, Message, Picture
+from fluxd.notify.kinds import build, check
+from fluxd.notify.picture import png
+ones = (1.0, 1.0)
+assert png(Picture((60, 120), ones, ones, ones, ones, 60, None, "a.b"), 0)
+assert ssl.create_default_context()
+message = Message(
+    "test", "k", "t", None, "low", "s", "w", 60, None, (), 0, Links(), None, 0, "h"
+)
+url = "http://localhost:{port}/x"
+print(build("webhook", check("webhook", dict(url=url))).send(message, 30.0).text)
 """
 WRITE_AND_EXECUTE = (
     "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)"
@@ -66,6 +83,20 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 def test_what_the_daemon_loads_works_under_its_filters(tmp_path: Path) -> None:
     run = confined(WORK.format(path=tmp_path / "fluxd.db"))
     assert (run.returncode, run.stdout, run.stderr) == (0, "worked\n", "")
+
+
+def test_messages_get_out_under_its_filters() -> None:
+    with Receiver([answer("204 No Content")]) as receiver:
+        run = confined(DELIVERY.format(port=receiver.port))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "204 No Content\n", "")
+
+
+def test_its_address_families_and_addresses_let_messages_out() -> None:
+    families, *denied = re.findall(
+        r"^(?:RestrictAddressFamilies|IPAddressDeny)=(.*)$", UNIT.read_text(), re.MULTILINE
+    )
+    assert {"AF_INET", "AF_INET6", "AF_UNIX"} <= set(families.split())
+    assert denied == []
 
 
 def test_the_filters_are_real() -> None:

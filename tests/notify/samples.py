@@ -1,10 +1,12 @@
-"""Messages to send in tests: an incident of three metrics, with a chart."""
+"""Messages to send in tests: an incident of three metrics, with a chart; and any others."""
 
 import dataclasses
 import math
 from typing import Any
 
-from fluxd.core.message import Links, Member, Message, Picture
+from hypothesis import strategies as st
+
+from fluxd.core.message import SEVERITIES, Links, Member, Message, Picture
 
 STARTED = 1_793_714_700  # 14:05 UTC on 2026-11-03, a Tuesday; 15:05 by the messages' clock
 SENTENCE = (
@@ -75,3 +77,27 @@ def message(**changes: Any) -> Message:
         notes=("2 further metrics are muted and not named here.",),
     )
     return dataclasses.replace(plain, **changes)
+
+
+KINDS = ["opened", "worsened", "resolved", "digest", "test"]
+TEXTS = st.text(st.sampled_from("ab µ😀<>&|`*_~\n\t\"'\\@!#{}"), max_size=2_500)
+LINES = st.text(max_size=300)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> Message:
+    """Draw messages of any text and length: names and sentences come from outside."""
+    members = draw(st.lists(st.tuples(LINES, TEXTS), max_size=12))
+    stories = st.lists(st.tuples(TEXTS, TEXTS, st.just("https://x.example/1") | st.just("")))
+    return message(
+        kind=draw(st.sampled_from(KINDS)),
+        severity=draw(st.sampled_from(SEVERITIES)),
+        subject=draw(TEXTS),
+        sentence=draw(TEXTS),
+        members=tuple(member(name, sentence=why) for name, why in members),
+        metrics=draw(st.integers(0, 100_000)),
+        links=draw(st.sampled_from([message().links, Links()])),
+        notes=tuple(draw(st.lists(TEXTS, max_size=3))),
+        stories=tuple(draw(stories)),
+        picture=None,
+    )

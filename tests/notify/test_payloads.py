@@ -12,37 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from notify.receiver import Receiver, answer
-from notify.samples import STARTED, member, message
+from notify.samples import KINDS, STARTED, message, messages
 
 from fluxd.core.errors import DeliveryError
-from fluxd.core.message import SEVERITIES, Links, Message
+from fluxd.core.message import Message
 from fluxd.notify import ntfy, slack, webhook
 from fluxd.notify.ntfy import Ntfy
 from fluxd.notify.slack import Slack
 from fluxd.notify.webhook import Webhook
-
-KINDS = ["opened", "worsened", "resolved", "digest", "test"]
-TEXTS = st.text(st.sampled_from("ab µ😀<>&|`*_~\n\t\"'\\@!#{}"), max_size=2_500)
-LINES = st.text(max_size=300)
-
-
-@st.composite
-def messages(draw: st.DrawFn) -> Message:
-    """Draw messages of any text and length: names and sentences come from outside."""
-    members = draw(st.lists(st.tuples(LINES, TEXTS), max_size=12))
-    stories = st.lists(st.tuples(TEXTS, TEXTS, st.just("https://x.example/1") | st.just("")))
-    return message(
-        kind=draw(st.sampled_from(KINDS)),
-        severity=draw(st.sampled_from(SEVERITIES)),
-        subject=draw(TEXTS),
-        sentence=draw(TEXTS),
-        members=tuple(member(name, sentence=why) for name, why in members),
-        metrics=draw(st.integers(0, 100_000)),
-        links=draw(st.sampled_from([message().links, Links()])),
-        notes=tuple(draw(st.lists(TEXTS, max_size=3))),
-        stories=tuple(draw(stories)),
-        picture=None,
-    )
 
 
 def posted(channel: Any, sent: Message, **headers: str) -> dict[str, Any]:

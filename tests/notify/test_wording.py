@@ -7,8 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notify.samples import SENTENCE, STARTED, member, message
-from notify.test_payloads import messages
+from notify.samples import SENTENCE, STARTED, member, message, messages
 
 from fluxd.core.message import Links, Message
 from fluxd.notify.mail_html import html
