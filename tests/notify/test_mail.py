@@ -24,7 +24,7 @@ from fluxd.notify.channel import Answer
 from fluxd.notify.kinds import build, check
 
 PATIENCE_S = 30.0
-SOON_S = 0.3
+SOON_S = 1.0
 PASSWORD = "hunter2-s3cret"
 
 
