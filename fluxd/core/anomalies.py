@@ -123,6 +123,14 @@ class Stretches:
             return None
         return dataclasses.replace(stretch, ended=stretch.last).snapshot(slot)
 
+    def silence(self, slot: int) -> Anomaly | None:
+        """End a slot's anomaly, if it is open, with its last datapoint; what comes reopens it."""
+        stretch = self._latest.get(slot)
+        if stretch is None or stretch.ended is not None:
+            return None
+        stretch.ended = stretch.last
+        return stretch.snapshot(slot)
+
     def forget(self, slot: int) -> Anomaly | None:
         """Make a slot as if it had had no anomaly; return the one that was open, as it ends."""
         found = self.ended(slot)

@@ -4,6 +4,7 @@ Silence is measured by when datapoints came, and while fluxd could take them: se
 and `core.listening`. What is told of it is in `jobs.stops`.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -20,6 +21,7 @@ from fluxd.jobs.analysis import Analysis
 from fluxd.jobs.listening import Listener
 from fluxd.jobs.stops import Silent, StopTeller
 from fluxd.store import Store
+from fluxd.store.anomalies import write_anomalies
 
 # Metrics looked at in one call: 20 µs each, what is told of them included.
 MOST = 2_500
@@ -60,14 +62,26 @@ class SilenceWatch:
         some = slots[:MOST]
         heard = arrivals.listening.heard(seen[some], now)
         ripe: list[Silent] = []
+        were_stale = arrivals.stale[some]
         for slot, silent_s in zip(some.tolist(), heard.tolist(), strict=True):
             found, look = self._judge(slot, silent_s, now)
             arrivals.look[slot] = look
             if found is not None:
                 ripe.append(found)
+        self._end_anomalies(some[arrivals.stale[some] & ~were_stale].tolist())
         if ripe:
             self._teller.tell(ripe, now)
         return len(slots) > MOST
+
+    def _end_anomalies(self, slots: list[int]) -> None:
+        """Store what is anomalous of metrics that fell silent as over with their last datapoint.
+
+        Nobody can know that it lasts. If they come back and it does, the analysis stores it so.
+        """
+        found = [self._analysis.knowledge.stretches.silence(slot) for slot in slots]
+        ended = [one for one in found if one is not None]
+        if ended:
+            self._store.writer.run(functools.partial(write_anomalies, anomalies=ended))
 
     def _judge(self, slot: int, silent_s: int, now: int) -> tuple[Silent | None, int]:
         """Return the metric if its stop is to be told now, and when it is worth another look."""

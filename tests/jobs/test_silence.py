@@ -1,6 +1,7 @@
 """Stops: one event a sender, and none where nobody stopped."""
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_a_host_that_stops_is_one_event_and_its_return_another(folder: Path) -> 
             "web-1: all 20 metrics are back at 00:45 UTC on 2023-11-15, after 30 minutes."
         )
         assert run.rows("SELECT * FROM silences") == []
+
+
+def test_an_anomaly_is_over_when_its_metric_falls_silent_until_it_goes_on(folder: Path) -> None:
+    lasting = "SELECT metric FROM anomalies WHERE ended IS NULL"
+    noise = random.Random(2)
+    with site(folder, Host("web-1")) as run:
+        past = range(run.now - 400 * 60, run.now, 60)
+        run.send([("db.load", at, noise.gauss(50, 1), True) for at in past])
+        run.send([("db.load", run.now, 1e3)])
+        run.turn()
+        assert run.rows(lasting) == [("db.load",)]
+        run.run(10)
+        assert run.rows(lasting) == []
+        run.send([("db.load", run.now, 1e3)])
+        run.turn()
+        assert run.rows(lasting) == [("db.load",)]
 
 
 def test_what_is_stored_of_a_stop(folder: Path) -> None:
