@@ -1,5 +1,6 @@
 import json
 import logging
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -109,6 +110,31 @@ def test_a_message_goes_out_within_seconds_with_all_that_began_with_it(desk: Des
 
 def clock(at: int) -> str:
     return f"{at % DAY_S // 3600:02}:{at % 3600 // 60:02}"
+
+
+def test_a_network_cut_is_one_message_and_its_end() -> None:
+    """3,000 metrics of 60 hosts bend within two minutes, each host in its phase, and come back."""
+    metrics, noise = fleet(60, 50), random.Random(4)
+    phases = {host: noise.randrange(120) for host in range(60)}
+    with happenings(*metrics) as site:
+        site.add_channel()
+        cut = Desk(site)
+        began = site.now
+        for second in range(0, 600, 5):
+            site.now = began + second
+            for host, phase in phases.items():
+                if second - 5 < phase <= second:
+                    site.happen(*metrics[50 * host : 50 * host + 50], at=began + phase)
+            cut.pass_time(0)
+        assert [(one.kind, one.severity) for one in cut.script.got] == [("opened", "critical")]
+        site.now += 1_200
+        for host, phase in phases.items():
+            some = metrics[50 * host : 50 * host + 50]
+            site.happen(*some, at=began + phase, ended=site.now)
+        cut.pass_time(0)
+        cut.pass_time(CALM_S)
+        assert [one.kind for one in cut.script.got] == ["opened", "resolved"]
+        assert cut.script.got[1].metrics == 3_000
 
 
 def test_where_nobody_said_where_the_pages_are_there_are_no_links(desk: Desk) -> None:
