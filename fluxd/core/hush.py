@@ -74,6 +74,23 @@ class Window:
             since %= WEEK_S
         return 0 <= since <= self.ended - self.started and matches(metric, self.metrics)
 
+    def times(self, since: int, until: int, *, most: int) -> list[tuple[int, int]]:
+        """Return when it begins and ends (Unix s) in [since, until], the first `most` times.
+
+        >>> Window(1, "backup", 0, 60, weekly=True).times(100, 2 * WEEK_S, most=9)
+        [(604800, 604860), (1209600, 1209660)]
+        """
+        length, begin = self.ended - self.started, self.started
+        if self.weekly and since > self.ended:
+            begin += -(-(since - self.ended) // WEEK_S) * WEEK_S
+        found: list[tuple[int, int]] = []
+        while begin <= until and begin + length >= since and len(found) < most:
+            found.append((begin, begin + length))
+            if not self.weekly:
+                break
+            begin += WEEK_S
+        return found
+
     @property
     def told(self) -> str:
         """Why, in half a sentence."""

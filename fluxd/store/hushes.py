@@ -81,10 +81,16 @@ def read_windows(reader: apsw.Connection, since: int, until: int) -> list[Window
         " WHERE started <= ?2 AND (weekly OR ended >= ?1) ORDER BY id DESC",
         (since, until),
     ).fetchall()
-    return [
-        Window(number, title, started, ended, tuple(json.loads(metrics)), bool(weekly))
-        for number, title, started, ended, metrics, weekly in rows
-    ]
+    return [_window(row) for row in rows]
+
+
+def get_window(reader: apsw.Connection, number: int) -> Window | None:
+    """Return an expected window, or None."""
+    row: Any = reader.execute(
+        "SELECT id, title, started, ended, metrics, weekly FROM expected_windows WHERE id = ?",
+        (number,),
+    ).fetchone()
+    return _window(row) if row else None
 
 
 def forget_hushes(connection: apsw.Connection, before: int) -> None:
@@ -98,3 +104,8 @@ def look_again(connection: apsw.Connection) -> None:
     connection.execute(
         "INSERT INTO incident_queue (anomaly) SELECT id FROM stretches WHERE ended IS NULL"
     )
+
+
+def _window(row: Any) -> Window:  # noqa: ANN401  # a row of the table
+    number, title, started, ended, metrics, weekly = row
+    return Window(number, title, started, ended, tuple(json.loads(metrics)), bool(weekly))

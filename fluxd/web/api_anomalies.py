@@ -54,13 +54,16 @@ class AnomalyResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response, anomaly_id: str) -> None:
         """Answer the anomaly with this id."""
         Parameters(req)
-        found, evidence = None, None
-        if _ID.fullmatch(anomaly_id):
-            with self._store.read() as reader:
-                found = get_anomaly(reader, int(anomaly_id))
-                evidence = get_evidence(reader, int(anomaly_id))
+        number = number_of(anomaly_id)
+        with self._store.read() as reader:
+            found, evidence = get_anomaly(reader, number), get_evidence(reader, number)
         if found is None:
             raise NotFoundError(
                 "there is no anomaly with that id: GET /api/v1/anomalies lists them"
             )
         write_json(resp, dataclasses.asdict(found) | {"evidence": evidence})
+
+
+def number_of(segment: str) -> int:
+    """Return the id that a step of a path spells; 0, which nothing has, where it is none."""
+    return int(segment) if _ID.fullmatch(segment) else 0

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 import falcon
 
@@ -17,6 +18,8 @@ MAX_SECOND = 9_999_999_999
 
 # Ids and offsets: SQLite's largest integer.
 MAX_INTEGER = (1 << 63) - 1
+
+Word = TypeVar("Word", bound=str)
 
 # Of what was given, this much is shown again.
 MAX_SHOWN = 100
@@ -49,12 +52,15 @@ class Parameters:
             raise _invalid(name, given, f"must have 1 to {longest} characters")
         return given
 
-    def choice(self, name: str, choices: Sequence[str]) -> str | None:
+    def choice(self, name: str, choices: Sequence[Word]) -> Word | None:
         """Return a parameter that must be one of a few words."""
         given = self._one(name)
-        if given is not None and given not in choices:
-            raise _invalid(name, given, f"must be one of {', '.join(choices)}")
-        return given
+        if given is None:
+            return None
+        for word in choices:
+            if word == given:
+                return word
+        raise _invalid(name, given, f"must be one of {', '.join(choices)}")
 
     def integer(self, name: str, *, least: int, most: int) -> int | None:
         """Return an integer in [least, most]; `least` is 0 or more."""

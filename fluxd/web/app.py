@@ -5,8 +5,16 @@ import falcon
 from fluxd.web import errors
 from fluxd.web.api_anomalies import AnomaliesResource, AnomalyResource
 from fluxd.web.api_datapoints import DatapointsResource
+from fluxd.web.api_events import EventResource, EventsResource
+from fluxd.web.api_incidents import (
+    ACTIONS,
+    IncidentActionResource,
+    IncidentResource,
+    IncidentsResource,
+)
 from fluxd.web.api_ledgers import IngestionTestsResource, RejectionsResource
 from fluxd.web.api_metrics import MetricResource, MetricsResource
+from fluxd.web.api_notifications import NotificationsResource
 from fluxd.web.api_paths import EncodedPaths
 from fluxd.web.api_selftest import SelfTestResource
 from fluxd.web.api_sensitivity import SensitivityResource
@@ -60,6 +68,14 @@ def create_app(services: Services) -> App:
     app.add_route("/api/v1/metrics/{metric}/sensitivity", SensitivityResource(services))
     app.add_route("/api/v1/anomalies", AnomaliesResource(services))
     app.add_route("/api/v1/anomalies/{anomaly_id}", AnomalyResource(services))
+    app.add_route("/api/v1/incidents", IncidentsResource(services))
+    app.add_route("/api/v1/incidents/{incident_id}", IncidentResource(services))
+    for event in ACTIONS:
+        address = f"/api/v1/incidents/{{incident_id}}/{event}"
+        app.add_route(address, IncidentActionResource(services, event))
+    app.add_route("/api/v1/events", EventsResource(services))
+    app.add_route("/api/v1/events/{event_id}", EventResource(services))
+    app.add_route("/api/v1/notifications", NotificationsResource(services))
     app.add_route("/api/v1/selftest", SelfTestResource(services))
     app.add_route("/api/v1/rejections", RejectionsResource(services))
     app.add_route("/api/v1/ingestion-tests", IngestionTestsResource(services))

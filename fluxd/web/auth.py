@@ -1,4 +1,7 @@
-"""Who may read: a key of scope `read`, as `Authorization: Bearer <key>`, or a signed-in browser."""
+"""Who may read: a key of scope `read`, as `Authorization: Bearer <key>`, or a signed-in browser.
+
+What a sender may change, it changes with its own key; all else is changed by browsers alone.
+"""
 
 import logging
 import math
@@ -9,6 +12,7 @@ from typing import Any
 import falcon
 
 from fluxd.core.errors import UnauthorisedError
+from fluxd.core.keys import Key, Scope
 from fluxd.web.entry import check_host, show_sign_in
 from fluxd.web.hosts import Hosts
 from fluxd.web.pages import Page
@@ -19,6 +23,10 @@ log = logging.getLogger(__name__)
 
 # A sender with a stale key tries for ever; its line stands in the log this often.
 LOG_EVERY_S = 60.0
+
+
+class TakesIngestKeys:
+    """Marks a resource that changes what a sender may change: its key is let in to do so."""
 
 
 class WrongKeys:
@@ -50,7 +58,8 @@ class ReadAccess:
     isn't named is guarded, so a route that is added later can't be open by oversight; and the
     resource decides, not the path: the router finds the same one behind `/api` and `//api`.
 
-    A read key only reads. A session also changes, if the request comes from one of our own pages.
+    A read key only reads. A session also changes, if the request comes from one of our own pages;
+    a key of scope `ingest` does where the resource takes it, which finds it as `req.context.key`.
     """
 
     def __init__(
@@ -76,6 +85,7 @@ class ReadAccess:
     ) -> None:
         """Raise an error, or answer with the sign-in page, unless the request may go on."""
         req.context.page = isinstance(resource, Page)
+        req.context.key = None
         if isinstance(resource, self._open_to_all):
             return
         if req.context.page:
@@ -86,23 +96,27 @@ class ReadAccess:
             if session is not None:
                 self._sessions.check_change(req, session)
                 return
-        elif session is not None or self._has_read_key(req):
+            if isinstance(resource, TakesIngestKeys):
+                req.context.key = self._find_key(req, "ingest", req.get_header("key"))
+                if req.context.key is not None:
+                    return
+        elif session is not None or self._find_key(req, "read") is not None:
             return
         if not req.context.page:
             raise UnauthorisedError("invalid key")
         show_sign_in(resp, self._services)
         resp.complete = True
 
-    def _has_read_key(self, req: falcon.Request) -> bool:
-        secret = bearer(req.get_header("Authorization"))
+    def _find_key(self, req: falcon.Request, scope: Scope, given: str | None = None) -> Key | None:
+        secret = given or bearer(req.get_header("Authorization"))
         if secret is None:
-            return False
+            return None
         key = self._services.store.keys.find(secret)
-        if key is not None and key.scope == "read":
+        if key is not None and key.scope == scope:
             self._services.store.keys.seen[key.id] = int(self._services.clock())
-            return True
+            return key
         self._wrong_keys.note(req.remote_addr)
-        return False
+        return None
 
 
 def bearer(header: str | None) -> str | None:

@@ -6,11 +6,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from falcon import testing
+from store import posting
 
+from fluxd.core.detect import UTC
 from fluxd.core.reports import JobReport
 from fluxd.jobs.analysis import Analysis
+from fluxd.jobs.grouping import Grouper
 from fluxd.jobs.saving import SummarySaver
 from fluxd.store import open_store
+from fluxd.store.anomalies import write_anomalies
 from fluxd.store.bounds import Bounds
 from fluxd.store.handover import Batch, NewRow
 from fluxd.store.keys import add_key
@@ -32,6 +36,7 @@ class InProcess:
         self.store = open_store(path / "fluxd.db", create=True)
         self.analysis = Analysis(self.store)
         self.summaries = SummarySaver(self.store, self.analysis)
+        self.grouper = Grouper(self.store, UTC)
         self.disk = 50 * 10**9, 100 * 10**9  # bytes free and in all
         self.bounds = Bounds(self.store, disk=lambda _folder: self.disk)
         self.store.writer.refuse_new = self.bounds.refuse_new
@@ -86,6 +91,17 @@ class InProcess:
         """Analyse all that is stored."""
         while self.analysis.step(int(self.now)):
             pass
+
+    def group(self) -> None:
+        """Find the incidents of all anomalies that have none."""
+        while self.grouper.step(int(self.now)):
+            pass
+
+    def happen(self, series: int, started: int, ended: int | None, score: float) -> None:
+        """Let a series be odd, and group it."""
+        found = posting.anomaly(series, started, ended, score)
+        self.store.writer.run(lambda connection: write_anomalies(connection, [found]))
+        self.group()
 
     def learn(self, name: str, datapoints: Iterable[tuple[int, float]]) -> None:
         """Store datapoints and analyse them."""

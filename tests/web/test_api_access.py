@@ -12,6 +12,10 @@ ADDRESSES = [
     "/api/v1/metrics/a/datapoints",
     "/api/v1/anomalies",
     "/api/v1/anomalies/1",
+    "/api/v1/incidents",
+    "/api/v1/incidents/1",
+    "/api/v1/events",
+    "/api/v1/notifications",
     "/api/v1/rejections",
     "/api/v1/ingestion-tests",
 ]
