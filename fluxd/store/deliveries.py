@@ -17,14 +17,10 @@ _RETRIED = "state IN ('waiting', 'sending') AND body IS NOT NULL AND answer IS N
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How a channel does; times in Unix s.
+    """How a channel does that fails: since when (Unix s) all that was tried has, and why."""
 
-    `failing` is since when all that was tried has failed, None where it does well; `why` is the
-    other side's last answer to that.
-    """
-
-    failing: int | None
-    why: str | None
+    failing: int
+    why: str
 
 
 def read_names(reader: apsw.Connection) -> dict[int, str]:

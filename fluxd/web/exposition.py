@@ -1,7 +1,7 @@
 """GET /metrics: fluxd's own numbers in Prometheus' text format 0.0.4.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/ . Everything here is in memory or one
-system call away: it is told while the store can't be read too.
+https://prometheus.io/docs/instrumenting/exposition_formats/ . All but incidents and messages is in
+memory or one system call away: it is told while the store can't be read too.
 """
 
 import os
@@ -15,6 +15,12 @@ import falcon
 import numpy as np
 
 import fluxd
+from fluxd.store.deliveries import (
+    count_incidents,
+    count_messages,
+    read_conditions,
+    read_names,
+)
 from fluxd.web.auth import WrongKeys
 from fluxd.web.services import Services
 
@@ -44,6 +50,7 @@ class ExpositionResource:
         self._add_analysis(page)
         self._add_selftest(page)
         self._add_jobs(page)
+        self._add_incidents(page)
         self._add_process(page)
         resp.content_type = CONTENT_TYPE
         resp.text = page.text()
@@ -220,6 +227,33 @@ class ExpositionResource:
             "gauge",
             "How long the latest run of a background job took.",
             [({"job": report.name}, report.took_s) for report in reports],
+        )
+
+    def _add_incidents(self, page: "Exposition") -> None:
+        """Add what the store alone knows; while it can't be read, that is left out."""
+        try:
+            with self._services.store.read() as reader:
+                incidents, messages = count_incidents(reader), count_messages(reader)
+                names, conditions = read_names(reader), read_conditions(reader)
+        except Exception:  # noqa: BLE001  # the rest is told whatever is broken
+            return
+        page.add(
+            "fluxd_incidents",
+            "gauge",
+            "Incidents by state.",
+            [({"state": state}, count) for state, count in incidents.items()],
+        )
+        page.add(
+            "fluxd_notifications",
+            "gauge",
+            "Messages in the outbox, which keeps them for 90 days, by channel and state.",
+            [({"channel": name, "state": state}, n) for (name, state), n in messages.items()],
+        )
+        page.add(
+            "fluxd_channel_failing_since_timestamp_seconds",
+            "gauge",
+            "Since when all messages to a channel fail, in Unix s; none where it does well.",
+            [({"channel": names[number]}, one.failing) for number, one in conditions.items()],
         )
 
     def _add_process(self, page: "Exposition") -> None:

@@ -3,12 +3,18 @@
 import falcon
 
 from fluxd.core.errors import FluxdError
+from fluxd.core.retention import DAY_S
+from fluxd.core.wording import span
+from fluxd.store.deliveries import count_given_up, read_conditions, read_names
 from fluxd.store.metrics import page_metrics
 from fluxd.web.api_answers import write_json
 from fluxd.web.services import Services
 
 # A turn of the scheduler takes a second at most, but for a replay's largest step.
 MAX_TICK_AGE_S = 30.0
+
+# A service that is restarted, or a link that is down, is back by then (s).
+MAX_FAILING_S = 600
 
 
 class HealthResource:
@@ -20,11 +26,12 @@ class HealthResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the state, without asking for a key."""
         del req
-        reasons = failures(self._services, self._services.clock())
+        now = self._services.clock()
+        reasons = failures(self._services, now)
         answer = {
             "status": "failing" if reasons else "ok",
             "reasons": reasons,
-            "warnings": warnings(self._services),
+            "warnings": warnings(self._services, now),
         }
         resp.status = falcon.HTTP_503 if reasons else falcon.HTTP_200
         write_json(resp, answer)
@@ -60,6 +67,28 @@ def failures(services: Services, now: float) -> list[str]:
     return reasons
 
 
-def warnings(services: Services) -> list[str]:
-    """Return what will fail before long, each with its mend: limits of the store, a full disk."""
-    return services.bounds.warnings()
+def warnings(services: Services, now: float) -> list[str]:
+    """Return what will fail before long or reaches nobody, each with its mend."""
+    return services.bounds.warnings() + _unsent(services, int(now))
+
+
+def _unsent(services: Services, now: int) -> list[str]:
+    """Say which messages don't arrive; a store that can't be read is among the failures."""
+    try:
+        with services.store.read() as reader:
+            names = read_names(reader)
+            conditions = read_conditions(reader)
+            given_up = count_given_up(reader, now - DAY_S)
+    except Exception:  # noqa: BLE001  # a health check answers whatever is broken
+        return []
+    told = [
+        f"the channel {names[channel]} has failed for {span(now - one.failing)}: "
+        "Settings, Notifications says why, and has a test"
+        for channel, one in conditions.items()
+        if now - one.failing > MAX_FAILING_S
+    ]
+    return told + [
+        f"{count:,} message{'s' if count > 1 else ''} to {name} {'were' if count > 1 else 'was'} "
+        "given up in the last day: Settings, Notifications says why"
+        for name, count in given_up.items()
+    ]

@@ -32,7 +32,7 @@ class StatusPage(Page):
             resp,
             "status.html",
             failures=failures(services, now),
-            warnings=warnings(services),
+            warnings=warnings(services, now),
             figures=[
                 self._rate(),
                 self._lag(now),

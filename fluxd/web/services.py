@@ -10,6 +10,7 @@ from fluxd.core.knowledge import Knowledge
 from fluxd.core.reports import JobReport
 from fluxd.store import Store
 from fluxd.store.bounds import Bounds
+from fluxd.store.channels import StoredChannel
 
 WRONG_KEY_LOG_S = 60
 
@@ -39,6 +40,11 @@ class RequestCounts:
             self.over_quota += over_quota
 
 
+def _send_nothing(channel: StoredChannel) -> tuple[bool, str]:
+    """Say that nothing can be sent here."""
+    return False, f"nothing sends messages here: {channel.name} was not tried"
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The daemon's parts as the endpoints see them.
@@ -49,7 +55,8 @@ class Services:
     ones since the start; `selftest()` what the last nightly self-test found, None before the first;
     `states()` how many metrics are in each state; `hosts` the names beside loopback's under which
     pages are shown; `command(what)` how a command is typed into a shell here; `rate()` the
-    datapoints stored in a second, None at first.
+    datapoints stored in a second, None at first; `send_test(channel)` sends a message now, and
+    returns whether the other side took it, and its answer or why not.
     """
 
     store: Store
@@ -69,4 +76,5 @@ class Services:
     selftest: Callable[[], Mapping[str, Any] | None] = lambda: None
     states: Callable[[], Mapping[str, int]] = dict
     rate: Callable[[], float | None] = lambda: None
+    send_test: Callable[[StoredChannel], tuple[bool, str]] = _send_nothing
     counts: RequestCounts = field(default_factory=RequestCounts)

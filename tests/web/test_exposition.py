@@ -4,9 +4,12 @@ import pytest
 from web.inprocess import NOW, InProcess
 
 import fluxd as package
+from fluxd.store import outbox
+from fluxd.store.channels import StoredChannel, add_channel
 from fluxd.web.exposition import Exposition, escaped
 
-SAMPLE = re.compile(r'([a-z_]+)(\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})? ([-+.0-9e]+)')
+_LABEL = r'[a-z]+="(?:[^"\\]|\\.)*"'
+SAMPLE = re.compile(rf"([a-z_]+)(\{{{_LABEL}(?:,{_LABEL})*\}})? ([-+.0-9e]+)")
 
 
 def samples(fluxd: InProcess) -> dict[str, float]:
@@ -138,3 +141,31 @@ def test_labels_are_escaped(text: str, written: str) -> None:
     page = Exposition()
     page.add("x", "gauge", "An x.", [({"job": text}, 1)])
     assert page.text() == f'# HELP x An x.\n# TYPE x gauge\nx{{job="{written}"}} 1\n'
+
+
+def test_incidents_and_messages_are_counted_by_their_states(fluxd: InProcess) -> None:
+    run = fluxd.store.writer.run
+    run(lambda writer: add_channel(writer, StoredChannel(0, 'o"ps', "ntfy", {}), now=NOW))
+    fluxd.store_datapoints("a", [(NOW, 1.0)])
+    assert samples(fluxd)['fluxd_incidents{state="open"}'] == 0
+    fluxd.happen(1, NOW, None, 0.5)
+    found = samples(fluxd)
+    assert found['fluxd_incidents{state="open"}'] == 1
+    assert found['fluxd_incidents{state="resolved"}'] == 0
+    assert found[r'fluxd_notifications{channel="o\"ps",state="waiting"}'] == 1
+    run(
+        lambda writer: outbox.note_test(writer, 1, "key", sent=False, answer="refused", now=NOW + 5)
+    )
+    failing = r'fluxd_channel_failing_since_timestamp_seconds{channel="o\"ps"}'
+    assert samples(fluxd)[failing] == NOW + 5
+
+
+def test_while_the_store_cannot_be_read_the_rest_is_told(fluxd: InProcess) -> None:
+    while fluxd.store._readers:
+        fluxd.store._readers.pop().close()
+    aside = fluxd.store.path.with_name("aside")
+    fluxd.store.path.rename(aside)
+    found = samples(fluxd)
+    aside.rename(fluxd.store.path)
+    assert found["fluxd_metrics"] == 0
+    assert not [name for name in found if name.startswith("fluxd_incidents")]

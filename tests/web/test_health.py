@@ -5,6 +5,8 @@ import pytest
 from web.inprocess import NOW, InProcess
 
 from fluxd.core.errors import UnavailableError
+from fluxd.store import outbox
+from fluxd.store.channels import StoredChannel, add_channel, delete_channel
 
 
 def warnings(fluxd: InProcess) -> list[str]:
@@ -107,3 +109,36 @@ def test_a_full_disk_and_many_metrics_are_warnings(fluxd: InProcess) -> None:
     metrics, disk = warnings(fluxd)
     assert "1 of 1 metrics, new ones are refused" in metrics
     assert "900.0 MB of 100.0 GB free" in disk
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_channel_that_fails_for_long_is_told_until_a_message_arrives(
+    fluxd: InProcess, *, given_up: bool
+) -> None:
+    run = fluxd.store.writer.run
+    channel = StoredChannel(0, "ops", "webhook", {"url": "http://127.0.0.1:9/secret"})
+    run(lambda writer: add_channel(writer, channel, now=NOW))
+    written = outbox.new_key(), "{}"
+    run(
+        lambda writer: outbox.put(
+            writer, 1, "digest", severity="low", due=NOW, now=NOW, written=written
+        )
+    )
+    run(lambda writer: outbox.claim(writer, 1, now=NOW))
+    if given_up:
+        run(lambda writer: outbox.finish(writer, 1, "failed", now=NOW, answer="403"))
+    else:
+        run(lambda writer: outbox.put_off(writer, 1, due=NOW, answer="refused"))
+    lost = ["1 message to ops was given up in the last day: Settings, Notifications says why"]
+    assert warnings(fluxd) == (lost if given_up else [])
+    fluxd.now = fluxd.ticked = NOW + 660
+    told, *rest = warnings(fluxd)
+    assert told.startswith("the channel ops has failed for 11 minutes")
+    assert rest == (lost if given_up else [])
+    run(lambda writer: outbox.note_test(writer, 1, "t", sent=True, answer="", now=NOW + 660))
+    assert warnings(fluxd) == (lost if given_up else [])
+    fluxd.now = fluxd.ticked = NOW + 86_401
+    assert warnings(fluxd) == []
+    fluxd.now = fluxd.ticked = NOW + 1
+    run(lambda writer: delete_channel(writer, 1, now=NOW))
+    assert warnings(fluxd) == []
