@@ -19,6 +19,9 @@ DAY_S = 86_400
 MINUTES_A_DAY = 1_440
 MOST_NAME = 512  # of a metric as it is stored
 
+# Why what imported history has is not sent; it is no reason to hide it.
+HISTORY = "it was over before it was found"
+
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
 
@@ -72,7 +75,11 @@ class Window:
         since = at - self.started
         if self.weekly and since >= 0:
             since %= WEEK_S
-        return 0 <= since <= self.ended - self.started and matches(metric, self.metrics)
+        return 0 <= since <= self.ended - self.started and self.is_for(metric)
+
+    def is_for(self, metric: str) -> bool:
+        """Whether it is about a metric."""
+        return matches(metric, self.metrics)
 
     def times(self, since: int, until: int, *, most: int) -> list[tuple[int, int]]:
         """Return when it begins and ends (Unix s) in [since, until], the first `most` times.

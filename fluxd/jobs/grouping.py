@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from fluxd.core.detect import LocalTime
-from fluxd.core.hush import Mute, Window, reason_to_hush
+from fluxd.core.hush import HISTORY, Mute, Window, reason_to_hush
 from fluxd.core.incidents.grouping import Cluster, Grouping, Onset
 from fluxd.core.incidents.kinship import Fleet, parts_of
 from fluxd.store import Store
@@ -43,7 +43,6 @@ SAMPLED, GROWN = 20_000, 1.2
 MOST_LOOKS = 100
 
 HUSHES_KEPT_S = 90 * DAY_S
-HISTORY = "it was over before it was found"
 
 
 class Grouper:

@@ -1,5 +1,7 @@
 """Anomalies as the pages ask for them: by time, in company, and the like of one."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
@@ -82,3 +84,25 @@ def read_company(
         (since - LONGEST_S, until, since, found.id, found.started, limit),
     ).fetchall()
     return [StoredAnomaly(*row) for row in rows]
+
+
+def read_alone(reader: apsw.Connection, *, since: int, limit: int) -> list[StoredAnomaly]:
+    """Return what `read_odd` does of what has no incident: for a moment, until it is grouped."""
+    rows: list[Any] = reader.execute(
+        f"SELECT {_MEMBERS} {_FROM} JOIN incident_queue ON incident_queue.anomaly = stretches.id"
+        " WHERE (ended IS NULL OR ended >= ?) AND series.deleted IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM incident_members WHERE anomaly = stretches.id)"
+        " GROUP BY stretches.id ORDER BY ended IS NOT NULL, score DESC LIMIT ?",
+        (since, limit),
+    ).fetchall()
+    return [StoredAnomaly(*row) for row in rows]
+
+
+def read_reasons(reader: apsw.Connection, anomalies: Iterable[int]) -> dict[int, str]:
+    """Return why anomalies were not sent, of those that were not, by their ids."""
+    rows: list[Any] = reader.execute(
+        "SELECT anomaly, silent FROM json_each(?) AS wanted"
+        " JOIN incident_members ON anomaly = wanted.value WHERE silent IS NOT NULL",
+        (json.dumps(list(anomalies)),),
+    ).fetchall()
+    return dict(rows)

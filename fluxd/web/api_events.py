@@ -11,7 +11,7 @@ from typing import Any
 import falcon
 
 from fluxd.core.errors import BadRequestError, NotFoundError, PayloadTooLargeError
-from fluxd.core.hush import Window, checked_window, matches
+from fluxd.core.hush import Window, checked_window
 from fluxd.core.keys import Key
 from fluxd.core.names import MAX_STORED, stored_name
 from fluxd.ingest.strict_json import Number, decode, json_text
@@ -53,9 +53,7 @@ class EventsResource(TakesIngestKeys):
         with self._services.store.read() as reader:
             windows = read_windows(reader, since, until)
         events = [
-            event_of(one, since, until)
-            for one in windows
-            if metric is None or matches(metric, one.metrics)
+            event_of(one, since, until) for one in windows if metric is None or one.is_for(metric)
         ]
         write_json(resp, {"events": [one for one in events if one["times"]]})
 

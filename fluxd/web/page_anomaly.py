@@ -1,24 +1,26 @@
 """GET /anomalies/{id}: one anomaly, why it is one, the like of it, and what else was odd then."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import falcon
 
 from fluxd.core.errors import NotFoundError
-from fluxd.core.together import TOGETHER_S
 from fluxd.core.wording import number, span
 from fluxd.store.anomalies import StoredAnomaly, get_anomaly
-from fluxd.store.odd import read_company, read_like
+from fluxd.store.incident_list import get_incident, incident_of
+from fluxd.store.odd import read_company, read_like, read_reasons
+from fluxd.web.api_anomalies import number_of
 from fluxd.web.chart_svg import small
 from fluxd.web.page_stories import OF_VALUES, mark_of, tell
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
 
-_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-
 LIKE, COMPANY = 5, 20
+
+# What begins so close to it (s) is told to be at the same time.
+COMPANY_S = 300
+
 WIDTH, HEIGHT = 1_000, 240
 
 # The chart shows so much of what was before and after (s), at least.
@@ -35,14 +37,15 @@ class AnomalyPage(Page):
     def on_get(self, req: falcon.Request, resp: falcon.Response, anomaly_id: str) -> None:
         """Answer the page. Raises NotFoundError."""
         del req
-        found = None
         with self._services.store.read() as reader:
-            if _ID.fullmatch(anomaly_id):
-                found = get_anomaly(reader, int(anomaly_id))
+            found = get_anomaly(reader, number_of(anomaly_id))
             if found is None:
                 raise NotFoundError("there is no such anomaly")
             like, likes = read_like(reader, found, limit=LIKE)
-            company = read_company(reader, found, within_s=TOGETHER_S, limit=COMPANY)
+            company = read_company(reader, found, within_s=COMPANY_S, limit=COMPANY)
+            number = incident_of(reader, found.id)
+            incident = None if number is None else get_incident(reader, number)
+            reasons = read_reasons(reader, [found.id, *(one.id for one in [*like, *company])])
         story = tell(self._services, found)
         drawn = small(
             story.evidence.get("datapoints", {}), [mark_of(found)], width=WIDTH, height=HEIGHT
@@ -60,6 +63,8 @@ class AnomalyPage(Page):
             like=like,
             likes=likes,
             company=company,
+            incident=incident,
+            reasons=reasons,
         )
 
 

@@ -3,7 +3,7 @@
 import falcon
 
 from fluxd.core.wording import span
-from fluxd.store.odd import read_of_metric
+from fluxd.store.odd import read_of_metric, read_reasons
 from fluxd.web.api_metrics import describe, find_metric
 from fluxd.web.page_metrics import last_value
 from fluxd.web.pages import Page, render
@@ -25,6 +25,7 @@ class MetricPage(Page):
         series, name = find_metric(services.store.catalog, metric)
         with services.store.read() as reader:
             anomalies = read_of_metric(reader, series, limit=ANOMALIES + 1)
+            reasons = read_reasons(reader, [one.id for one in anomalies])
         described = describe(services, series, name)
         interval = described["interval"]
         render(
@@ -35,5 +36,6 @@ class MetricPage(Page):
             value=last_value(services, series, described["last"]),
             interval=None if interval is None else span(interval),
             anomalies=anomalies[:ANOMALIES],
+            reasons=reasons,
             more=len(anomalies) > ANOMALIES,
         )

@@ -8,35 +8,41 @@ import falcon
 import numpy as np
 
 from fluxd.core.detect import WARMUP
+from fluxd.core.hush import HISTORY
 from fluxd.core.retention import DAY_S
-from fluxd.core.together import together
 from fluxd.store.anomalies import StoredAnomaly
-from fluxd.store.odd import last_end, read_odd
+from fluxd.store.incident_list import StoredIncident, read_present
+from fluxd.store.odd import last_end, read_alone
 from fluxd.web.examples import examples
+from fluxd.web.incident_stories import tell_incident
 from fluxd.web.page_integrations import NO_KEY, address_of, first_key
-from fluxd.web.page_stories import Story, tell
+from fluxd.web.page_stories import tell
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
 
-# Anomalies that are looked at; and groups, and anomalies of one group, that are shown.
-MOST_READ = 2_000
-MOST_GROUPS = 20
-MOST_OF_GROUP = 4
+# Incidents that are looked at; that are shown with their charts; and of what is silent.
+MOST_READ = 200
+MOST_SHOWN = 20
+MOST_SILENT = 50
+
+# What is over is shown with its leading metric's chart alone.
+OVER_EXHIBITS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Anomalies that began together, the most telling first; `others` are not shown."""
+class Present:
+    """What there is: lasting, not grouped yet, over, and what nobody wants to hear of."""
 
-    stories: Sequence[Story]
-    others: Sequence[StoredAnomaly]
-    lasting: bool
-    since: int
+    lasting: Sequence[StoredIncident]
+    alone: Sequence[StoredAnomaly]
+    over: Sequence[StoredIncident]
+    silent: Sequence[StoredIncident]
 
     @property
-    def size(self) -> int:
-        """How many anomalies there are in it."""
-        return len(self.stories) + len(self.others)
+    def odd_now(self) -> int:
+        """How many metrics are odd now."""
+        names = {one.metric for one in self.alone if one.ended is None}
+        return sum(one.metrics for one in self.lasting) + len(names)
 
 
 class NowPage(Page):
@@ -47,39 +53,36 @@ class NowPage(Page):
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the page; it asks for itself again every few seconds."""
-        now = int(self._services.clock())
-        since, address = now - DAY_S, address_of(req)
-        with self._services.store.read() as reader:
-            found = read_odd(reader, since=since, limit=MOST_READ)
+        services, now = self._services, int(self._services.clock())
+        address = address_of(req)
+        with services.store.read() as reader:
+            found = read_present(reader, since=now - DAY_S, limit=MOST_READ)
+            alone = read_alone(reader, since=now - DAY_S, limit=MOST_SHOWN)
             quiet_since = last_end(reader)
-        groups = ranked(found)
-        shown = [self._group(group) for group in groups[:MOST_GROUPS]]
+        present = sort_out(found, alone)
+        room = max(0, MOST_SHOWN - len(present.lasting))
         render(
             resp,
             "now.html",
             section="Now",
             now=now,
-            odd_now=len({one.metric for one in found if one.ended is None}),
-            lasting=[group for group in shown if group.lasting],
-            over=[group for group in shown if not group.lasting],
-            hidden=sum(len(group) for group in groups[MOST_GROUPS:]),
+            odd_now=present.odd_now,
+            lasting=[tell_incident(services, one) for one in present.lasting[:MOST_SHOWN]],
+            alone=[tell(services, one) for one in present.alone],
+            over=[
+                tell_incident(services, one, exhibits=OVER_EXHIBITS) for one in present.over[:room]
+            ],
+            silent=present.silent[:MOST_SILENT],
+            hidden=max(0, len(present.lasting) + len(present.over) - MOST_SHOWN),
             quiet_since=quiet_since,
-            states=self._services.states(),
-            metrics=len(self._services.store.catalog),
+            states=services.states(),
+            metrics=len(services.store.catalog),
             progress=self._progress(now),
             address=address,
             example=examples(address)[0],
-            key=first_key(self._services),
+            key=first_key(services),
             no_key=NO_KEY,
-            command=self._services.command,
-        )
-
-    def _group(self, found: Sequence[StoredAnomaly]) -> Group:
-        return Group(
-            [tell(self._services, one) for one in found[:MOST_OF_GROUP]],
-            found[MOST_OF_GROUP:],
-            any(one.ended is None for one in found),
-            min(one.started for one in found),
+            command=services.command,
         )
 
     def _progress(self, now: int) -> Mapping[str, Any] | None:
@@ -93,14 +96,15 @@ class NowPage(Page):
         return {"datapoints": int(counts.max()), "of": WARMUP, "ready_at": ready_at}
 
 
-def ranked(found: Sequence[StoredAnomaly]) -> list[list[StoredAnomaly]]:
-    """Group what began together; first what lasts, then by how unusual it is, minor ones last."""
-    groups = [
-        sorted((found[place] for place in group), key=_rank)
-        for group in together(one.started for one in found)
-    ]
-    return sorted(groups, key=lambda group: min(_rank(one) for one in group))
-
-
-def _rank(one: StoredAnomaly) -> tuple[bool, bool, float]:
-    return one.ended is not None, one.severity == "low", -one.score
+def sort_out(found: Sequence[StoredIncident], alone: Sequence[StoredAnomaly]) -> Present:
+    """Say what comes where: what nobody knows of before what somebody has acknowledged."""
+    heard = [one for one in found if one.silent in (None, HISTORY)]
+    lasting = sorted(
+        (one for one in heard if one.ended is None), key=lambda one: one.state != "open"
+    )
+    over = sorted(
+        (one for one in heard if one.ended is not None),
+        key=lambda one: one.ended or 0,
+        reverse=True,
+    )
+    return Present(lasting, alone, over, [one for one in found if one not in heard])

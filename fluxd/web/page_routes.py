@@ -5,6 +5,8 @@ import falcon
 from fluxd.web.metric_files import ChartResource, CsvResource, SparkResource
 from fluxd.web.page_access import AccessResource
 from fluxd.web.page_anomaly import AnomalyPage
+from fluxd.web.page_incident import IncidentPage
+from fluxd.web.page_incidents import IncidentsPage
 from fluxd.web.page_integrations import IntegrationsResource, KeyResource
 from fluxd.web.page_keys import KeysResource
 from fluxd.web.page_metric import MetricPage
@@ -18,6 +20,8 @@ from fluxd.web.services import Services
 def add_pages(app: falcon.App[falcon.Request, falcon.Response], services: Services) -> None:
     """Add the routes."""
     app.add_route("/", NowPage(services))
+    app.add_route("/incidents", IncidentsPage(services))
+    app.add_route("/incidents/{incident_id}", IncidentPage(services))
     app.add_route("/metrics-list", MetricsPage(services))
     app.add_route("/metrics-list/{metric}", MetricPage(services))
     app.add_route("/metrics-list/{metric}/chart.svg", ChartResource(services))

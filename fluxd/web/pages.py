@@ -8,6 +8,7 @@ import falcon
 import jinja2
 
 import fluxd
+from fluxd.core.hush import HISTORY
 from fluxd.web.assets import Assets
 from fluxd.web.page_filters import moments, path, visible
 
@@ -30,6 +31,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 # The navigation: address, title; a page says which one it belongs to by setting `section`.
 NAVIGATION = (
     ("/", "Now"),
+    ("/incidents", "Incidents"),
     ("/metrics-list", "Metrics"),
     ("/settings/integrations", "Settings"),
     ("/status", "Status"),
@@ -65,6 +67,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"path": path, "visible": visible, "moments": moments}
     environment.globals |= {
         "asset": ASSETS.address,
+        "history": HISTORY,
         "navigation": NAVIGATION,
         "settings_pages": SETTINGS,
         "version": fluxd.__version__,
