@@ -155,6 +155,7 @@ class Daemon:
             states=self.summaries.states,
             rate=lambda: self.rate.per_second,
             selftest=lambda: self.selftester.latest,
+            send_test=self.telling.send_test,
         )
         listen = config.server.listen
         try:

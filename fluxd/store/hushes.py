@@ -47,6 +47,14 @@ def read_mutes(reader: apsw.Connection, now: int) -> list[Mute]:
     return [Mute(*row) for row in rows]
 
 
+def read_muted(reader: apsw.Connection, *, limit: int) -> list[str]:
+    """Return the metrics that `fluxd metric mute` has muted, by name."""
+    rows: list[Any] = reader.execute(
+        "SELECT name FROM series WHERE muted AND deleted IS NULL ORDER BY name LIMIT ?", (limit,)
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def add_window(connection: apsw.Connection, window: Window, *, now: int) -> int:
     """Store an expected window and return its id."""
     connection.execute(

@@ -37,6 +37,12 @@ def test_mode_example(address: str) -> Example:
     return Example("test-mode", "Test mode", "", tuple(code.split(_KEY)))
 
 
+def deploy_example(address: str) -> Example:
+    """Return the line by which a deploy script says that something is expected."""
+    code = _DEPLOY.strip("\n").replace(_ADDRESS, address)
+    return Example("deploy", "For a deploy script", "", tuple(code.split(_KEY)))
+
+
 _SINGLE = r"""
 curl -i -H 'key: @KEY@' @ADDRESS@/flux/metric_data_post \
   -d '{"metric": "test.cpu", "timestamp": '$(date +%s)', "value": 12.5}'
@@ -117,6 +123,11 @@ sudo systemctl enable --now fluxd-load.timer
 _TEST_MODE = r"""
 curl -i -H 'key: @KEY@' -H 'x-test-only: true' @ADDRESS@/flux/metric_data_post \
   -d '{"metric": "test.cpu", "timestamp": '$(date +%s)', "value": 12.5}'
+"""
+
+_DEPLOY = r"""
+curl -fsS -H 'key: @KEY@' @ADDRESS@/api/v1/events \
+  -d '{"title": "deploy of web", "minutes": 30, "metrics": ["web-*"]}'
 """
 
 _ALL = (

@@ -11,7 +11,9 @@ from fluxd.web.page_integrations import IntegrationsResource, KeyResource
 from fluxd.web.page_keys import KeysResource
 from fluxd.web.page_metric import MetricPage
 from fluxd.web.page_metrics import MetricsPage
+from fluxd.web.page_notifications import NotificationsPage
 from fluxd.web.page_now import NowPage
+from fluxd.web.page_silence import SilencePage
 from fluxd.web.page_status import StatusPage
 from fluxd.web.page_tests import IngestionTestPage
 from fluxd.web.services import Services
@@ -32,6 +34,8 @@ def add_pages(app: falcon.App[falcon.Request, falcon.Response], services: Servic
     for page in (
         IntegrationsResource(services),
         IngestionTestPage(services),
+        NotificationsPage(services),
+        SilencePage(services),
         KeysResource(services),
         AccessResource(services),
     ):

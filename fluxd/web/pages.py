@@ -39,6 +39,8 @@ NAVIGATION = (
 SETTINGS = (
     ("/settings/integrations", "Integrations"),
     ("/settings/ingestion-test", "Metric Ingestion Test"),
+    ("/settings/notifications", "Notifications"),
+    ("/settings/silence", "Silence"),
     ("/settings/keys", "Keys"),
     ("/settings/access", "Access"),
 )

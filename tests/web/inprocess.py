@@ -43,6 +43,7 @@ class InProcess:
         self.reports = {"analyse": JobReport("analyse", runs=3, failures=1, took_s=0.25)}
         self.ingest_key = self.add_key("agent")
         self.read_key = self.add_key("page", scope="read")
+        self.tested: list[tuple[bool, str]] = []  # what the next tests of channels come to
         self.services = Services(
             store=self.store,
             knowledge=self.analysis.knowledge,
@@ -54,6 +55,7 @@ class InProcess:
             sealed=lambda: 70,
             merged=lambda: 8,
             states=self.summaries.states,
+            send_test=lambda _channel: self.tested.pop(0),
             allow_get=allow_get,
             hosts=hosts,
         )

@@ -14,7 +14,8 @@ from fluxd.store.keys import read_seen
 POST = "/flux/metric_data_post"
 KEYS, TESTS = "/settings/keys", "/settings/ingestion-test"
 INTEGRATIONS, ACCESS, STATUS = "/settings/integrations", "/settings/access", "/status"
-PAGES = [KEYS, TESTS, INTEGRATIONS, ACCESS, STATUS]
+TELLING = ["/settings/notifications", "/settings/silence"]
+PAGES = [KEYS, TESTS, INTEGRATIONS, ACCESS, STATUS, *TELLING, "/incidents"]
 
 
 def text_of(page: str) -> str:
@@ -43,7 +44,9 @@ def test_a_page_is_for_those_who_are_signed_in(fluxd: InProcess, path: str) -> N
         assert not re.search(inline, page.text)
 
 
-@pytest.mark.parametrize("path", [KEYS, TESTS, INTEGRATIONS, ACCESS, f"{INTEGRATIONS}/key"])
+@pytest.mark.parametrize(
+    "path", [KEYS, TESTS, INTEGRATIONS, ACCESS, f"{INTEGRATIONS}/key", *TELLING]
+)
 def test_a_form_without_its_token_does_nothing(fluxd: InProcess, path: str) -> None:
     browser = fluxd.sign_in()
     fields = {"action": "revoke", "name": "agent", "key": "agent"}
