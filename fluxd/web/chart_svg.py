@@ -26,16 +26,17 @@ from fluxd.core.wording import DAY_S, number
 # In a page its style sheet colours the classes; a file of its own brings both schemes along.
 _STYLE = (
     "svg{--ground:#fff;--ink:#18211f;--ink-2:#53605d;--line:#d9dfdd;--value:#17636c;"
-    "--band:#17636c24;--band-line:#17636c80;--odd:#b23a0e;--odd-soft:#fdebe3}"
+    "--band:#17636c24;--band-line:#17636c80;--odd:#b23a0e;--odd-soft:#fdebe3;--span:#e0eff0}"
     "@media(prefers-color-scheme:dark){svg{--ground:#181f1d;--ink:#e7eeeb;--ink-2:#9fada9;"
     "--line:#2c3633;--value:#6fc3cd;--band:#6fc3cd26;--band-line:#6fc3cd80;--odd:#ff9c73;"
-    "--odd-soft:#3a2119}}"
+    "--odd-soft:#3a2119;--span:#17363a}}"
     "text{font:12px system-ui,sans-serif;fill:var(--ink-2)}.c-title{font-weight:600;"
     "fill:var(--ink)}.c-ground{fill:var(--ground)}.c-grid{stroke:var(--line)}"
     ".c-band{fill:var(--band)}.c-reach{fill:var(--value);stroke:var(--value);opacity:.5}.c-value{fill:none;stroke:var(--value);stroke-width:1.6;"
     "stroke-linejoin:round}.c-dot{fill:var(--value)}.c-expected{fill:none;"
     "stroke:var(--band-line);stroke-dasharray:4 4}.c-odd{fill:var(--odd-soft)}"
     ".c-mark{fill:var(--odd)}.c-ring{fill:none;stroke:var(--odd);stroke-width:2}"
+    ".c-span{fill:var(--span)}.c-edge{fill:none;stroke:var(--value);stroke-dasharray:3 3}"
 )
 
 
@@ -47,6 +48,15 @@ class Mark:
     ended: int | None
     peak: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time (Unix s) in which something was expected."""
+
+    started: int
+    ended: int
+    title: str
 
 
 def small(columns: Mapping[str, Column], marks: Iterable[Mark], *, width: int, height: int) -> str:
@@ -67,7 +77,7 @@ def spark(columns: Mapping[str, Column], *, width: int, height: int) -> str:
 
 def whole(
     columns: Mapping[str, Column],
-    marks: Iterable[Mark],
+    marks: Iterable[Mark | Span],
     *,
     title: str,
     since: int,
@@ -77,11 +87,14 @@ def whole(
     offset: int = 0,
 ) -> str:
     """Return a chart with axes and title as a file; `offset` is local time less UTC (s)."""
+    given = list(marks)
+    spans = [one for one in given if isinstance(one, Span)]
+    anomalies = [one for one in given if isinstance(one, Mark)]
     plot = _Plot(columns, Box(64, 40, width - 96, height - 68), since, until)
     ground = f'<rect class="c-ground" width="{width}" height="{height}"/>'
     heading = f'<text class="c-title" x="12" y="22">{escape(_shortened(title, width // 8))}</text>'
     if plot.rows:
-        body = plot.axes(offset) + plot.draw(marks)
+        body = plot.spans(spans) + plot.axes(offset) + plot.draw(anomalies)
     else:
         body = f'<text x="{width // 2}" y="{height // 2}" text-anchor="middle">no datapoints</text>'
     return _file(width, height, ground + heading + body, f"<title>{escape(title)}</title>")
@@ -151,6 +164,21 @@ class _Plot(Plot):
             f'<circle class="c-ring" cx="{x:.1f}" cy="{self.y(mark.value):.1f}" r="3.5"/>'
         )
         return area, triangle
+
+    def spans(self, spans: Iterable[Span]) -> str:
+        """Draw what was expected: shaded, with dashed edges; its title is where a pointer rests."""
+        top, height = self.box.top, self.box.height
+        parts = []
+        for one in spans:
+            left, right = self.x(one.started), self.x(one.ended)
+            parts.append(
+                f"<g><title>expected: {escape(one.title)}</title>"
+                f'<rect class="c-span" x="{left:.1f}" y="{top:.1f}" '
+                f'width="{max(right - left, 1):.1f}" height="{height:.1f}"/>'
+                f'<path class="c-edge" d="M{left:.1f} {top:.1f}v{height:.1f}'
+                f'M{max(right, left + 1):.1f} {top:.1f}v{height:.1f}"/></g>'
+            )
+        return "".join(parts)
 
     def axes(self, offset: int) -> str:
         """Draw the grid with its numbers and times."""

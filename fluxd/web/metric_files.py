@@ -11,8 +11,10 @@ import falcon
 
 from fluxd.core.retention import DAY_S
 from fluxd.store.datapoints import read_datapoints
+from fluxd.store.hushes import read_windows
 from fluxd.store.odd import read_of_metric
 from fluxd.web import chart_svg
+from fluxd.web.api_events import MOST_TIMES
 from fluxd.web.api_metrics import find_metric, status_of
 from fluxd.web.api_parameters import MAX_SECOND, Parameters, check_order
 from fluxd.web.api_ranges import Range
@@ -67,12 +69,18 @@ class ChartResource(_Files):
         points, _ = reading.points(_step(until - since, width))
         with self._services.store.read() as reader:
             found = read_of_metric(reader, series, limit=MARKS)
+            windows = [one for one in read_windows(reader, since, until) if one.is_for(name)]
+        spans = [
+            chart_svg.Span(begin, end, one.title)
+            for one in windows
+            for begin, end in one.times(since, until, most=MOST_TIMES)
+        ]
         local = self._services.knowledge.bank.local
         _answer_svg(
             resp,
             chart_svg.whole(
                 points.members(),
-                [mark_of(one) for one in found],
+                [*spans, *(mark_of(one) for one in found)],
                 title=name,
                 since=since,
                 until=until,

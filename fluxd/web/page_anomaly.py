@@ -9,10 +9,10 @@ from fluxd.core.errors import NotFoundError
 from fluxd.core.wording import number, span
 from fluxd.store.anomalies import StoredAnomaly, get_anomaly
 from fluxd.store.incident_list import get_incident, incident_of
-from fluxd.store.odd import read_company, read_like, read_reasons
+from fluxd.store.odd import read_company, read_like
 from fluxd.web.api_anomalies import number_of
 from fluxd.web.chart_svg import small
-from fluxd.web.page_stories import OF_VALUES, mark_of, tell
+from fluxd.web.page_stories import OF_VALUES, mark_of, reasons_of, tell
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
 
@@ -45,7 +45,7 @@ class AnomalyPage(Page):
             company = read_company(reader, found, within_s=COMPANY_S, limit=COMPANY)
             number = incident_of(reader, found.id)
             incident = None if number is None else get_incident(reader, number)
-            reasons = read_reasons(reader, [found.id, *(one.id for one in [*like, *company])])
+            reasons = reasons_of(reader, [found, *like, *company])
         story = tell(self._services, found)
         drawn = small(
             story.evidence.get("datapoints", {}), [mark_of(found)], width=WIDTH, height=HEIGHT

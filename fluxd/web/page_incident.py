@@ -12,6 +12,7 @@ from fluxd.store.incidents import act
 from fluxd.web.api_anomalies import number_of
 from fluxd.web.api_incidents import ACTIONS
 from fluxd.web.incident_stories import tell_incident
+from fluxd.web.page_stories import reasons_of
 from fluxd.web.pages import Page, render, sentence
 from fluxd.web.services import Services
 from fluxd.web.sessions import form_of
@@ -59,6 +60,7 @@ class IncidentPage(Page):
             members = read_memberships(reader, number, limit=MOST_MEMBERS)
             messages = read_of_incident(reader, number, limit=MOST_MESSAGES)
             names = read_names(reader)
+            reasons = reasons_of(reader, [one.anomaly for one in members])
             until = now if incident.ended is None else incident.ended
             windows = read_windows(reader, incident.started, until)
         render(
@@ -69,7 +71,7 @@ class IncidentPage(Page):
             fault="" if fault is None else sentence(fault.message),
             story=tell_incident(services, incident),
             members=[one.anomaly for one in members],
-            reasons={one.anomaly.id: one.silent for one in members if one.silent},
+            reasons=reasons,
             timeline=timeline_of(incident, members, windows, now),
             messages=messages,
             names=names,

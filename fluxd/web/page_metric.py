@@ -3,9 +3,10 @@
 import falcon
 
 from fluxd.core.wording import span
-from fluxd.store.odd import read_of_metric, read_reasons
+from fluxd.store.odd import read_of_metric
 from fluxd.web.api_metrics import describe, find_metric
 from fluxd.web.page_metrics import last_value
+from fluxd.web.page_stories import reasons_of
 from fluxd.web.pages import Page, render
 from fluxd.web.services import Services
 
@@ -25,7 +26,7 @@ class MetricPage(Page):
         series, name = find_metric(services.store.catalog, metric)
         with services.store.read() as reader:
             anomalies = read_of_metric(reader, series, limit=ANOMALIES + 1)
-            reasons = read_reasons(reader, [one.id for one in anomalies])
+            reasons = reasons_of(reader, anomalies)
         described = describe(services, series, name)
         interval = described["interval"]
         render(

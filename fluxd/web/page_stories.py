@@ -1,12 +1,16 @@
 """An anomaly as the pages tell it: its sentence, how unusual it was, and a small chart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fluxd.core.hush import HISTORY
 from fluxd.core.rarity import rarity
 from fluxd.core.wording import span
 from fluxd.store.anomalies import StoredAnomaly, get_evidence
+from fluxd.store.connection import Connection
+from fluxd.store.hushes import read_windows
+from fluxd.store.odd import read_reasons
 from fluxd.web.chart_svg import Mark, small
 from fluxd.web.services import Services
 
@@ -40,6 +44,26 @@ def tell(services: Services, found: StoredAnomaly) -> Story:
     unusual = None if found.kind in _UNSCORED else rarity(found.score, interval)
     chart = small(evidence.get("datapoints", {}), [mark_of(found)], width=WIDTH, height=HEIGHT)
     return Story(found, evidence, chart, unusual, lasted(found, interval))
+
+
+def reasons_of(reader: Connection, anomalies: Sequence[StoredAnomaly]) -> dict[int, str]:
+    """Return why anomalies are silent, of those that are, by id; what was expected says so always.
+
+    That imported history was not sent is no news of it.
+    """
+    stored = read_reasons(reader, [one.id for one in anomalies])
+    starts = [one.started for one in anomalies]
+    windows = read_windows(reader, min(starts), max(starts)) if starts else []
+    found: dict[int, str] = {}
+    for one in anomalies:
+        reason = stored.get(one.id, HISTORY)
+        if reason != HISTORY:
+            found[one.id] = reason
+            continue
+        window = next((w for w in windows if w.covers(one.metric, one.started)), None)
+        if window is not None:
+            found[one.id] = window.told
+    return found
 
 
 def mark_of(found: StoredAnomaly) -> Mark:

@@ -39,6 +39,11 @@ class Timeline:
     titles: Sequence[str]
 
     @property
+    def silent(self) -> bool:
+        """Whether some of the lines are of what nobody is told of."""
+        return any(one.silent for one in self.lines)
+
+    @property
     def ticks(self) -> list[int]:
         """Times along it, at equal distances."""
         return [self.since + (self.until - self.since) * step // 4 for step in range(5)]

@@ -2,7 +2,8 @@
 // What is shown is in `view` ({from, to} in Unix seconds); who moves it calls `show`.
 
 import { brief, clock, day, number } from "./format.js";
-import { columnsOf, fetchAnomalies, fetchRange } from "./chart_data.js";
+import { columnsOf, fetchAnomalies, fetchEvents, fetchRange } from "./chart_data.js";
+import { drawWindows, tellWindows, windowAt } from "./chart_windows.js";
 import { watchGestures } from "./chart_gestures.js";
 import { axisWidth, coloursOf, extent, tickLabels, timeLabels } from "./chart_scales.js";
 
@@ -18,6 +19,7 @@ export class Chart {
   constructor(host, { metric, interval = null, height = 340, highlight = null, onview, onread }) {
     Object.assign(this, { host, metric, interval, height, highlight, onview, onread });
     this.anomalies = [];
+    this.windows = [];
     this.view = { from: 0, to: 1 };
     this.covered = null;
     this.plot = null;
@@ -76,11 +78,14 @@ export class Chart {
     const { signal } = (this.request = new AbortController());
     this.host.dataset.state = "loading";
     try {
-      const [answer, anomalies] = await Promise.all([
+      const [answer, anomalies, windows] = await Promise.all([
         fetchRange(this.metric, from - margin, to + margin, 2 * this.width, this.interval, signal),
         fetchAnomalies(this.metric, from - margin, to + margin, signal),
+        fetchEvents(this.metric, from - margin, to + margin, signal),
       ]);
       this.anomalies = anomalies;
+      this.windows = windows;
+      tellWindows(this);
       this.take(answer);
       this.host.dataset.state = "ready";
       this.onview?.(this.view);
@@ -128,6 +133,8 @@ export class Chart {
     }
     const odd = this.anomalies.find((one) => one.started <= at && at <= (one.ended ?? Infinity));
     if (odd) parts.push("▲ anomaly");
+    const window = windowAt(this, at);
+    if (window) parts.push(`expected: ${window.title}`);
     return this.onread?.(parts.join(" · "));
   }
 
@@ -182,7 +189,7 @@ export class Chart {
         { series: [UPPER, LOWER], fill: band },
         { series: [MOST, LEAST], fill: this.colours.reach },
       ],
-      hooks: { drawClear: [(u) => this.drawStretches(u)], draw: [(u) => this.drawMarks(u)],
+      hooks: { drawClear: [(u) => drawWindows(this, u), (u) => this.drawStretches(u)], draw: [(u) => this.drawMarks(u)],
         setCursor: [(u) => this.read(u.cursor.left < 0 ? null : u.cursor.idx)] },
     };
   }

@@ -39,6 +39,13 @@ export async function fetchAnomalies(metric, from, to, signal) {
   return (await fetchJson(`/api/v1/anomalies?${query}`, signal)).anomalies;
 }
 
+// What was or is expected of the metric: {title, from, to} for each time that it holds.
+export async function fetchEvents(metric, from, to, signal) {
+  const query = new URLSearchParams({ metric, from: whole(from), to: whole(to) });
+  const { events } = await fetchJson(`/api/v1/events?${query}`, signal);
+  return events.flatMap(({ title, times }) => times.map((time) => ({ title, ...time })));
+}
+
 export const fetchSensitivity = (metric) => fetchJson(`${metricPath(metric)}/sensitivity`);
 
 // The answer's arrays as the columns of the chart, with a hole wherever datapoints are missing.

@@ -9,6 +9,7 @@ export function coloursOf(host) {
     line: of("--chart-line"), band: of("--chart-band"), reach: of("--chart-reach"),
     expected: of("--chart-expected"), grid: of("--chart-grid"), stretch: of("--chart-stretch"),
     odd: of("--odd"), text: of("--chart-text"), muted: of("--chart-muted"),
+    event: of("--accent-soft"), eventLine: of("--accent"),
   };
 }
 

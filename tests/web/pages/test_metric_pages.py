@@ -10,6 +10,8 @@ from web.inprocess import InProcess
 from web.pages.scene import series, with_spike
 from web.pages.test_now_page import COUNT, LAST, text_of, usual, words
 
+from fluxd.core.hush import Window
+from fluxd.store.hushes import add_window
 from fluxd.web.metric_files import CSV_CHUNK
 from fluxd.web.page_metrics import pattern
 
@@ -101,6 +103,23 @@ def test_a_chart_has_a_stable_address(fluxd: InProcess) -> None:
     spark = fluxd.get("/metrics-list/a/spark.svg")
     assert spark.headers["cache-control"] == "private, max-age=30"
     assert "c-value" in spark.text
+
+
+def test_a_picture_shows_what_was_expected_of_its_metric(fluxd: InProcess) -> None:
+    fluxd.learn("a", usual(1, 120))
+    began = LAST - 604_800 - 600
+    backup = Window(0, "backup <&>", began, began + 300, ("a*",), weekly=True)
+    deploy = Window(0, "deploy of b", LAST - 600, LAST, ("b*",))
+    fluxd.store.writer.run(lambda writer: add_window(writer, backup, now=LAST))
+    fluxd.store.writer.run(lambda writer: add_window(writer, deploy, now=LAST))
+    picture = fluxd.get(f"/metrics-list/a/chart.svg?from={LAST - 3600}&to={LAST}").text
+    root = ET.fromstring(picture)  # noqa: S314  # our own
+    titles = [one.text for one in root.iter() if one.tag.endswith("title")]
+    assert titles == ["a", "expected: backup <&>"]
+    fluxd.happen(1, LAST - 500, LAST - 440, 0.5)
+    assert "expected: backup &lt;&amp;&gt;" in text_of(fluxd, "/metrics-list/a")
+    assert "expected: backup &lt;&amp;&gt;" in text_of(fluxd, "/anomalies/1")
+    assert picture.count('class="c-span"') == 1
 
 
 @pytest.mark.parametrize(
