@@ -59,12 +59,13 @@ def read_conditions(reader: apsw.Connection) -> dict[int, Condition]:
         "WITH faults AS (SELECT id, channel, answer,"
         "  CASE state WHEN 'failed' THEN finished ELSE created END AS at FROM outbox"
         f" WHERE state = 'failed' OR ({_RETRIED})),"
-        " good AS (SELECT channel, max(finished) AS at FROM outbox WHERE state = 'sent'"
-        "  GROUP BY channel)"
+        " good AS (SELECT channel, max(finished) AS at, max(id) AS id FROM outbox"
+        "  WHERE state = 'sent' GROUP BY channel)"
         " SELECT faults.channel, min(faults.at), max(faults.id), answer FROM faults"
         " JOIN channels ON channels.id = faults.channel AND channels.deleted IS NULL"
         " LEFT JOIN good ON good.channel = faults.channel"
-        " WHERE good.at IS NULL OR faults.at > good.at GROUP BY faults.channel"
+        " WHERE good.at IS NULL OR (faults.at, faults.id) > (good.at, good.id)"
+        " GROUP BY faults.channel"
     ).fetchall()
     return {channel: Condition(failing, why) for channel, failing, _, why in rows}
 

@@ -61,13 +61,14 @@ def test_now_keeps_itself_up_to_date_and_touches_only_what_changed(
     fed: Daemon, open_page: OpenPage
 ) -> None:
     page = open_page(fed, "/")
-    page.evaluate("document.querySelector('.story').dataset.seen = 'before'")
+    page.wait_for_selector(".incident")
+    page.evaluate("document.querySelector('.incident').dataset.seen = 'before'")
     with page.expect_response(lambda answer: answer.url == f"{fed.url}/"):
         pass
     with page.expect_response(lambda answer: answer.url == f"{fed.url}/"):
         pass
     expect(page.locator("[data-connection=ok]")).to_have_count(1)
-    assert page.locator(".story[data-seen=before]").count() == 1
+    assert page.locator(".incident[data-seen=before]").count() == 1
 
 
 def test_the_chart_moves_by_drag_wheel_keys_and_buttons(fed: Daemon, open_page: OpenPage) -> None:

@@ -66,8 +66,8 @@ def test_a_stranger_comes_to_a_verdict_by_what_the_page_says(
     line = page.get_by_label("Import").inner_text()
     shell(line.replace("METRIC", "web.requests").replace("FILE.csv", str(history)))
     expect(page.get_by_role("heading", level=1)).to_have_text("1 metric is odd now")
-    expect(page.locator(".story h3")).to_have_text("web.requests")
-    expect(page.locator(".story .sentence")).to_contain_text(re.compile(r" at \d\d:\d\d; "))
+    expect(page.locator(".incident-title")).to_contain_text("web.requests")
+    expect(page.locator(".incident .sentence")).to_contain_text(re.compile(r" at \d\d:\d\d; "))
 
 
 def shell(line: str) -> str:
