@@ -84,10 +84,11 @@ def count_given_up(reader: apsw.Connection, since: int) -> dict[str, int]:
 def count_messages(reader: apsw.Connection) -> Mapping[tuple[str, str], int]:
     """Return how many messages there are by channel and state."""
     rows: list[Any] = reader.execute(
-        "SELECT channels.name, outbox.state, count(*) FROM ("
-        "  SELECT id, name FROM channels WHERE deleted IS NULL ORDER BY id LIMIT ?) AS channels"
-        " JOIN outbox ON outbox.channel = channels.id"
-        " GROUP BY channels.id, outbox.state ORDER BY channels.name, outbox.state",
+        "SELECT name, counted.state, messages FROM ("
+        "  SELECT state, channel, count(*) AS messages FROM outbox GROUP BY state, channel"
+        " ) AS counted JOIN ("
+        "  SELECT id, name FROM channels WHERE deleted IS NULL ORDER BY id LIMIT ?"
+        " ) AS told ON told.id = counted.channel ORDER BY name, counted.state",
         (MOST_CHANNELS,),
     ).fetchall()
     return {(name, state): count for name, state, count in rows}

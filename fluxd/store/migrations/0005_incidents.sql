@@ -100,6 +100,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (channel, due) WHERE state = 'waiting';
 CREATE INDEX outbox_of_incident ON outbox (incident, channel);
 CREATE INDEX outbox_by_channel ON outbox (channel, id);
+CREATE INDEX outbox_by_state ON outbox (state, channel, finished);
 
 CREATE TABLE mutes (
   id      INTEGER PRIMARY KEY,
