@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from running import Daemon
+from running import Daemon, until
 from web.pages import scene
 from web.pages.conftest import OpenPage, chart_of, fits
 
@@ -91,8 +91,9 @@ def test_the_chart_moves_by_drag_wheel_keys_and_buttons(fed: Daemon, open_page: 
     page.mouse.down()
     page.mouse.move(middle[0] + box["width"] / 4, middle[1], steps=4)
     page.mouse.up()
-    dragged = moved(first)
-    assert dragged[0] == pytest.approx(first[0] - 21_600, rel=0, abs=600)
+    # On a busy machine the view rests on its way, too.
+    until(lambda: abs(view_of(page)[0] - (first[0] - 21_600)) <= 600)
+    dragged = view_of(page)
     assert dragged[1] - dragged[0] == pytest.approx(86_400, abs=5)
     page.mouse.wheel(0, -500)
     closer = moved(dragged)
