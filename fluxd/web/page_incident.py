@@ -5,6 +5,7 @@ import functools
 import falcon
 
 from fluxd.core.errors import BadRequestError, NotFoundError
+from fluxd.core.silence import common_prefix
 from fluxd.store.deliveries import read_names, read_of_incident
 from fluxd.store.hushes import read_windows
 from fluxd.store.incident_list import get_incident, read_memberships
@@ -72,6 +73,7 @@ class IncidentPage(Page):
             story=tell_incident(services, incident),
             members=[one.anomaly for one in members],
             reasons=reasons,
+            prefix=common_prefix([one.anomaly.metric for one in members]) if members[1:] else "",
             timeline=timeline_of(incident, members, windows, now),
             messages=messages,
             names=names,

@@ -35,6 +35,11 @@ class Story:
     unusual: str | None
     lasted: str | None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is something in the chart: what is silent has no datapoints."""
+        return bool((self.evidence.get("datapoints") or {}).get("timestamps"))
+
 
 def tell(services: Services, found: StoredAnomaly) -> Story:
     """Read what is kept with an anomaly and draw it."""

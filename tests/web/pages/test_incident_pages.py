@@ -9,6 +9,7 @@ from fluxd.core.hush import Window
 from fluxd.store import outbox
 from fluxd.store.channels import StoredChannel, add_channel
 from fluxd.store.hushes import add_window
+from fluxd.store.stops import Notice, add_notice
 from fluxd.web.timeline import MOST_LINES
 
 HOUR = 3_600
@@ -73,6 +74,9 @@ def test_the_page_shows_order_charts_members_and_who_was_told(stored: InProcess)
     assert "critical open since" in said
     assert page.count('class="t-row"') == page.count("t-bar is-lasting") == MOST_LINES
     assert "and 5 more" in said
+    assert 'href="/settings/silence?metric=web-1.m44#mute"' in page
+    assert 'href="/settings/silence?glob=web-1.%2A#mute"' in page
+    assert "glob=" not in stored.get("/incidents/1").text
     names = re.findall(r'class="t-name"[^>]*>([^<]+)<', page)
     assert names == [f"web-1.m{number:02}" for number in range(MOST_LINES)]
     telling = page.partition("What tells most")[2].partition("All that belongs")[0]
@@ -137,3 +141,21 @@ def test_what_somebody_has_resolved_may_have_members_that_last(
     stored.learn("known", [(NOW - 60 * n, 1.0) for n in range(120, 0, -1)])
     browser.post("/incidents/2", action="resolve")
     assert "45 metrics odd" in words(browser.get("/").text).partition("In the last day")[2]
+
+
+def test_a_sender_that_stopped_has_no_chart_and_is_named(fluxd: InProcess) -> None:
+    fluxd.learn("known", [(NOW - 60 * n, 1.0) for n in range(120, 0, -1)])
+    fluxd.store_datapoints("web-1.cpu", [(NOW, 1.0)])
+    evidence = {"metrics": 200, "sender": "agent", "members": ["web-1.cpu"]}
+    text = "agent: 200 of 200 metrics stopped."
+    slot = fluxd.store.catalog.id_of("web-1.cpu")
+    assert slot is not None
+    notice = Notice(slot, "stopped", NOW, None, 1.0, text, evidence)
+    fluxd.store.writer.run(lambda writer: add_notice(writer, notice))
+    fluxd.group()
+    now = fluxd.get("/").text
+    assert "200 metrics stopped" in words(now)
+    assert "<svg" not in now
+    page = fluxd.get("/incidents/1").text
+    assert "web-1.cpu stopped" in words(page)
+    assert page.count("<svg") == 1  # its bar
