@@ -231,15 +231,24 @@ def test_everybody_can_use_it(fed: Daemon, open_page: OpenPage, options: dict[st
         assert fits(page), path
 
 
-def test_names_are_text_wherever_an_incident_is_told(tmp_path: Path, open_page: OpenPage) -> None:
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[Daemon]:
+    """Run a daemon whose incident has names that no sender may use."""
     now = int(time.time()) // 60 * 60
     rows = scene.with_spike(scene.series(1, now=now, count=COUNT), now - 60, now, 45)
     scene.plant(tmp_path / "data", scene.HOSTILE, rows)
     daemon = scene.planted(tmp_path / "data")
-    until(lambda: incident(daemon)["metrics"] == len(scene.HOSTILE))
-    page = open_page(daemon, "/", **PHONE)
-    for path in ("/", "/incidents", f"/incidents/{incident(daemon)['id']}"):
-        page.goto(daemon.url + path)
+    try:
+        until(lambda: incident(daemon)["metrics"] == len(scene.HOSTILE))
+        yield daemon
+    finally:
+        daemon.kill()
+
+
+def test_names_are_text_wherever_an_incident_is_told(hostile: Daemon, open_page: OpenPage) -> None:
+    page = open_page(hostile, "/", **PHONE)
+    for path in ("/", "/incidents", f"/incidents/{incident(hostile)['id']}"):
+        page.goto(hostile.url + path)
         expect(page.get_by_text(f"{len(scene.HOSTILE)} metrics").first).to_be_visible()
         assert fits(page), path
         _unhurt(page)
@@ -248,7 +257,6 @@ def test_names_are_text_wherever_an_incident_is_told(tmp_path: Path, open_page: 
     page.get_by_role("button", name="Mute", exact=True).click()
     expect(page.locator(".hushes li")).to_have_count(1)
     _unhurt(page)
-    daemon.kill()
 
 
 def _unhurt(page: Page) -> None:
