@@ -111,6 +111,11 @@ class Stretches:
             self._budget.record(slot, stretch.started, stretch.score)
             yield stretch
 
+    def lasts(self, slot: int) -> bool:
+        """Whether a slot's anomaly is open; other threads may ask."""
+        stretch = self._latest.get(slot)
+        return stretch is not None and stretch.ended is None
+
     def lasting(self, slot: int) -> Anomaly | None:
         """Return a slot's anomaly as it is, if it is open."""
         stretch = self._latest.get(slot)

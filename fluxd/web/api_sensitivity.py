@@ -25,12 +25,16 @@ class SensitivityResource:
         self._services = services
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, metric: str) -> None:
-        """Answer the numbers, all null before the first verdict, and a sentence."""
+        """Answer the numbers, null before the first verdict and amid an anomaly, and a sentence."""
         Parameters(req)
         services = self._services
         series, name = find_metric(services.store.catalog, metric)
-        found = self._probe(series)
-        if found is None:
+        odd = services.knowledge.stretches.lasts(series)
+        # What the detector expects amid an anomaly says nothing of what it will notice after it.
+        found = None if odd else self._probe(series)
+        if odd:
+            told = "it is odd now: what would be noticed is worked out again when that is over"
+        elif found is None:
             status = status_of(services, series, int(services.clock()))
             told = f"nothing would be reported yet: {status.progress}"
         else:

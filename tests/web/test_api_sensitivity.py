@@ -46,6 +46,14 @@ def test_a_value_that_it_names_is_reported_indeed(fluxd: InProcess) -> None:
     assert (anomaly["started"], anomaly["value"]) == (answer["at"], answer["spike"]["value"])
 
 
+def test_amid_an_anomaly_it_says_nothing(fluxd: InProcess) -> None:
+    learn(fluxd, "cpu", 300)
+    fluxd.learn("cpu", [(NOW, 1e4)])
+    answer = fluxd.get("/api/v1/metrics/cpu/sensitivity").json
+    assert all(answer[name] is None for name in NUMBERS)
+    assert answer["sentence"].startswith("it is odd now")
+
+
 @pytest.mark.parametrize("count", [0, 1, 99])
 def test_before_the_first_verdict_it_says_how_far_it_is(fluxd: InProcess, count: int) -> None:
     fluxd.store_datapoints("new", [(NOW - 60 * (count - n), VALUES[n]) for n in range(count or 1)])
