@@ -44,13 +44,10 @@ def write_groups(
     The queue is done with up to the number `upto`. `fleet` is how many metrics there are, `offset`
     returns local time less UTC (s) at a time (Unix s).
     """
-    gone: list[Any] = connection.execute(
-        "DELETE FROM incident_members WHERE anomaly IN ("
-        "  SELECT anomaly FROM incident_queue WHERE seq <= ?1"
-        "  EXCEPT SELECT id FROM stretches) RETURNING incident",
-        (upto,),
+    lost: list[Any] = connection.execute(
+        "SELECT incident FROM incident_queue WHERE seq <= ? AND incident IS NOT NULL", (upto,)
     ).fetchall()
-    changed = dict.fromkeys(row[0] for row in gone)
+    changed = dict.fromkeys(row[0] for row in lost)
     for group in groups:
         incident = group.incident or _insert(connection, group)
         connection.executemany(

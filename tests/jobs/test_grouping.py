@@ -318,6 +318,39 @@ def test_an_incident_goes_with_its_metrics() -> None:
         assert site.queued == [("opened", "cancelled")]
 
 
+def delete(site: Happenings, series: int) -> None:
+    """Let the anomalies of a metric go, as they do when it was deleted."""
+    site.store.writer.run(
+        lambda writer: writer.execute("DELETE FROM stretches WHERE series = ?", (series,))
+    )
+
+
+def test_an_incident_after_one_that_is_gone_is_told_as_well() -> None:
+    """Its number is not used again, or the outbox would have it told already."""
+    with happenings("a.x", "b.y") as site:
+        site.add_channel()
+        site.happen("a.x")
+        site.group()
+        site.store.writer.run(lambda writer: writer.execute("UPDATE outbox SET state = 'sent'"))
+        delete(site, 1)
+        site.group()
+        site.now += 7_200
+        site.happen("b.y")
+        site.group()
+        assert [one.id for one in site.incidents] == [2]
+        assert site.queued == [("opened", "sent"), ("opened", "waiting")]
+
+
+def test_an_anomaly_that_takes_the_number_of_one_that_is_gone_is_another() -> None:
+    with happenings("a.x", "b.y") as site:
+        site.happen("a.x", at=site.now - 4_000, ended=site.now - 3_900)
+        site.group()
+        delete(site, 1)
+        site.happen("b.y")
+        site.group()
+        assert [(one.id, one.first) for one in site.incidents] == [(2, "b.y")]
+
+
 def test_a_stop_is_told_and_its_return() -> None:
     metrics = fleet(1, 20)
     with happenings(*metrics, *fleet(60, 1)) as site:

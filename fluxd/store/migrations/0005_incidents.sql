@@ -1,9 +1,10 @@
 -- Anomalies that belong together, whom they are told, and what is not to be told.
 
 -- Times are Unix s. `first` and `last` are the beginnings that others are measured by; `leading` and
--- `lead` (the first to appear) are anomalies of it. `offset` is local time less UTC when it began.
+-- `lead` (the first to appear) are anomalies of it. An id is never used again: the outbox knows by it
+-- what was told already, and messages link to it.
 CREATE TABLE incident_rows (
-  id           INTEGER PRIMARY KEY,
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
   state        TEXT NOT NULL CHECK (state IN ('open', 'acknowledged', 'resolved')),
   severity     TEXT NOT NULL CHECK (severity IN ('low', 'normal', 'high', 'critical')),
   started      INTEGER NOT NULL,
@@ -36,9 +37,11 @@ CREATE INDEX incident_members_by_series ON incident_members (series, incident);
 
 -- Anomalies that are new or were changed since they were last looked at, in that order; an anomaly may
 -- be here more than once. Written by triggers, so no anomaly can be stored and not be told.
+-- `incident` is the one that an anomaly which is gone was of: another may get its id at once.
 CREATE TABLE incident_queue (
-  seq     INTEGER PRIMARY KEY,
-  anomaly INTEGER NOT NULL
+  seq      INTEGER PRIMARY KEY,
+  anomaly  INTEGER NOT NULL,
+  incident INTEGER
 ) STRICT;
 CREATE TRIGGER stretches_found AFTER INSERT ON stretches
 BEGIN
@@ -55,7 +58,9 @@ END;
 CREATE TRIGGER stretches_gone AFTER DELETE ON stretches
 WHEN EXISTS (SELECT 1 FROM incident_members WHERE anomaly = old.id)
 BEGIN
-  INSERT INTO incident_queue (anomaly) VALUES (old.id);
+  INSERT INTO incident_queue (anomaly, incident)
+    SELECT anomaly, incident FROM incident_members WHERE anomaly = old.id;
+  DELETE FROM incident_members WHERE anomaly = old.id;
 END;
 -- What lasts or was odd lately is grouped at the first start.
 INSERT INTO incident_queue (anomaly)
