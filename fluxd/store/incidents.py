@@ -11,7 +11,7 @@ from fluxd.core.incidents.lifecycle import Event, State, after
 from fluxd.core.incidents.telling import Account, Member, account_of, sentence_of
 from fluxd.core.message import Severity, rank
 from fluxd.store.incident_members import gather, is_lasting, last_end
-from fluxd.store.incident_queue import Found
+from fluxd.store.incident_queue import STALE_S, Found
 from fluxd.store.notices import queue_notices
 
 
@@ -100,7 +100,8 @@ def refresh(
     if not gathered.members:
         _remove(connection, incident, now)
         return
-    state, severity, closed = row
+    before, severity, closed = row
+    state = before
     account = account_of(gathered.members, fleet, least=gathered.series)
     if rank(account.severity) > rank(severity):
         severity = account.severity
@@ -131,6 +132,8 @@ def refresh(
             int(gathered.history),
         ),
     )
+    if before == "resolved" and ended is not None and ended < now - STALE_S:
+        return  # an anomaly was pruned, or its metric deleted: no news, whatever a channel was told
     queue_notices(
         connection, incident, state=state, severity=severity, heard=gathered.heard, now=now
     )

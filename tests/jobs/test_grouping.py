@@ -351,6 +351,21 @@ def test_an_anomaly_that_takes_the_number_of_one_that_is_gone_is_another() -> No
         assert [(one.id, one.first) for one in site.incidents] == [(2, "b.y")]
 
 
+def test_what_was_over_long_ago_is_not_told_when_one_of_its_metrics_goes() -> None:
+    """Neither to a channel that is newer, nor to one whose messages are forgotten."""
+    with happenings("a.x", "a.y") as site:
+        site.add_channel()
+        site.happen("a.x", "a.y", ended=site.now + 60)
+        site.group()
+        site.now += 100 * 86_400
+        site.store.writer.run(lambda writer: writer.execute("DELETE FROM outbox"))
+        site.add_channel(replace(CHANNEL, name="newer"))
+        delete(site, 1)
+        site.group()
+        assert [(one.metrics, one.state) for one in site.incidents] == [(1, "resolved")]
+        assert site.queued == []
+
+
 def test_a_stop_is_told_and_its_return() -> None:
     metrics = fleet(1, 20)
     with happenings(*metrics, *fleet(60, 1)) as site:
