@@ -1,6 +1,5 @@
 """Digests: once a day what happened, where a channel wants that, and what was over its cap."""
 
-import functools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from fluxd.jobs.composing import Composer
 from fluxd.store import Store, outbox
 from fluxd.store.channels import StoredChannel, digested_until, note_digested, read_channels
 from fluxd.store.connection import Connection
-from fluxd.store.incident_list import StoredIncident, get_incident, read_between
+from fluxd.store.incident_list import StoredIncident, get_incident, read_found_between
 from fluxd.store.incident_members import gather
 from fluxd.store.notices import wants
 
@@ -39,29 +38,37 @@ class Digester:
                 if one.enabled and digested_until(reader, one.id) < due
             ]
         for channel in waiting:
-            self._store.writer.run(functools.partial(self._put, channel=channel, due=due))
+            self._put(channel, due, now)
 
-    def _put(self, connection: Connection, channel: StoredChannel, due: int) -> None:
-        """Queue a digest up to `due`, in the transaction that notes that it reaches there."""
-        since = digested_until(connection, channel.id)
-        note_digested(connection, channel.id, due)
-        withheld = outbox.read_withheld(connection, channel.id)
-        told, notes = self._told(connection, channel, since, due, withheld)
-        if channel.digest == "off" and not withheld:
-            return
-        notes += _over_cap(channel, withheld)
+    def _put(self, channel: StoredChannel, due: int, now: int) -> None:
+        """Queue a digest up to `due`, in the transaction that notes that it reaches there.
+
+        A day of thousands of incidents is read beside the writer, which has datapoints to store.
+        """
         key = outbox.new_key()
+        with self._store.read() as reader:
+            since = digested_until(reader, channel.id)
+            withheld = outbox.read_withheld(reader, channel.id)
+            told, notes = self._told(reader, channel, since, due, withheld)
+        notes += _over_cap(channel, withheld)
         message = self._composer.digest(key, told, since=since, until=due, notes=notes)
-        outbox.put(
-            connection,
-            channel.id,
-            "digest",
-            severity=message.severity,
-            due=due,
-            now=due,
-            written=(key, json.dumps(to_json(message), separators=(",", ":"))),
-        )
-        outbox.end_withheld(connection, channel.id, now=due)
+
+        def write(connection: Connection) -> None:
+            note_digested(connection, channel.id, due)
+            if channel.digest == "off" and not withheld:
+                return
+            outbox.put(
+                connection,
+                channel.id,
+                "digest",
+                severity=message.severity,
+                due=now,
+                now=now,
+                written=(key, json.dumps(to_json(message), separators=(",", ":"))),
+            )
+            outbox.end_withheld(connection, channel.id, withheld, now=now)
+
+        self._store.writer.run(write)
 
     def _told(
         self,
@@ -75,10 +82,10 @@ class Digester:
         found = {number: get_incident(reader, number) for number in withheld}
         silent: Counter[str] = Counter()
         if channel.digest != "off":
-            for one in read_between(reader, since, until, limit=MOST_READ):
+            for one in read_found_between(reader, since, until, limit=MOST_READ):
                 if one.silent is not None:
                     silent[one.silent] += 1
-                elif wants(channel, gather(reader, one.id).heard):
+                elif not channel.metrics or wants(channel, gather(reader, one.id).heard):
                     found[one.id] = one
         told = [one for one in found.values() if one is not None]
         worst = sorted(told, key=lambda one: (-rank(one.severity), one.started))[:LISTED]

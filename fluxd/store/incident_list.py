@@ -142,12 +142,16 @@ def read_leading(reader: apsw.Connection, number: int, *, limit: int) -> list[St
     return [StoredAnomaly(*row) for row in rows]
 
 
-def read_between(
+def read_found_between(
     reader: apsw.Connection, since: int, until: int, *, limit: int
 ) -> list[StoredIncident]:
-    """Return the incidents that began in [since, until) (Unix s), the first to begin first."""
+    """Return the incidents found in [since, until) (Unix s), the first to begin first.
+
+    A stop is found long after it began. What is all history is left out.
+    """
     rows: list[Any] = reader.execute(
-        f"SELECT {_MEMBERS} FROM incidents WHERE started >= ? AND started < ?"
+        f"SELECT {_MEMBERS} FROM incidents WHERE id IN (SELECT id FROM incident_rows"
+        "   WHERE found >= ? AND found < ? AND NOT history)"
         " ORDER BY started LIMIT ?",
         (since, until, limit),
     ).fetchall()

@@ -49,7 +49,7 @@ def write_groups(
     ).fetchall()
     changed = dict.fromkeys(row[0] for row in lost)
     for group in groups:
-        incident = group.incident or _insert(connection, group)
+        incident = group.incident or _insert(connection, group, now)
         connection.executemany(
             "INSERT INTO incident_members (anomaly, incident, series, silent)"
             " VALUES (?1, ?2, ?3, ?4)"
@@ -71,13 +71,13 @@ def write_groups(
     return list(changed)
 
 
-def _insert(connection: apsw.Connection, group: Grouped) -> int:
+def _insert(connection: apsw.Connection, group: Grouped, now: int) -> int:
     """Store a new incident; `refresh` fills in what is told of it."""
     connection.execute(
         "INSERT INTO incident_rows (state, severity, started, ended, first, last, metrics,"
-        " anomalies, leading, lead, title, explanation, history)"
-        " VALUES ('open', 'low', ?1, NULL, ?1, ?2, 0, 0, 0, 0, '', '', 1)",
-        (group.first, group.last),
+        " anomalies, leading, lead, title, explanation, history, found)"
+        " VALUES ('open', 'low', ?1, NULL, ?1, ?2, 0, 0, 0, 0, '', '', 1, ?3)",
+        (group.first, group.last, now),
     )
     return connection.last_insert_rowid()
 

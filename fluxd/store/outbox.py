@@ -8,8 +8,9 @@ withheld   over the day's cap: it is told in the next digest, and `finished` the
 cancelled  of no use any more
 """
 
+import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -231,12 +232,14 @@ def withhold(connection: apsw.Connection, entry: int, *, answer: str) -> None:
     )
 
 
-def end_withheld(connection: apsw.Connection, channel: int, *, now: int) -> None:
-    """Note that a digest has told what was withheld from a channel."""
+def end_withheld(
+    connection: apsw.Connection, channel: int, incidents: Collection[int], *, now: int
+) -> None:
+    """Note that a digest has told what was withheld from a channel of some incidents."""
     connection.execute(
-        "UPDATE outbox SET finished = ?2 WHERE channel = ?1 AND state = 'withheld'"
-        " AND finished IS NULL",
-        (channel, now),
+        "UPDATE outbox SET finished = ?3 WHERE channel = ?1 AND state = 'withheld'"
+        " AND finished IS NULL AND incident IN (SELECT value FROM json_each(?2))",
+        (channel, json.dumps(list(incidents)), now),
     )
 
 

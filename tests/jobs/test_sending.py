@@ -308,6 +308,23 @@ def test_a_daily_digest_tells_what_was_silent_and_why(desk: Desk) -> None:
     assert second.subject == "All quiet on db-host"
 
 
+def test_what_began_before_a_digest_and_was_found_after_it_is_in_the_next(desk: Desk) -> None:
+    """A stop is told minutes after it began, or hours."""
+    change(desk, digest="only")
+    desk.pass_time(20 * 3600)  # 8 o'clock
+    desk.digester.step(desk.site.now)
+    desk.site.happen("web.a", at=desk.site.now - 1_200)
+    desk.site.happen("web.b", at=desk.site.now - 30 * DAY_S, ended=0, history=True)
+    desk.pass_time(60)
+    for _ in range(2):
+        desk.pass_time(DAY_S)
+        desk.digester.step(desk.site.now)
+    desk.pass_time(0)
+    subjects = [one.subject for one in desk.script.got]
+    assert subjects == [f"{what} on db-host" for what in ("All quiet", "1 incident", "All quiet")]
+    assert desk.script.got[1].notes == ()
+
+
 def test_what_is_muted_meanwhile_is_not_sent(desk: Desk) -> None:
     now = desk.site.now
     desk.site.happen("web.a")

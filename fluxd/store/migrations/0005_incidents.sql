@@ -20,11 +20,13 @@ CREATE TABLE incident_rows (
   silent       TEXT,  -- why none of it is sent
   history      INTEGER NOT NULL,  -- all of it is history, which is never sent
   closed       INTEGER,  -- when somebody resolved it: anomalies that last do not keep it open
-  acknowledged INTEGER
+  acknowledged INTEGER,
+  found        INTEGER NOT NULL  -- when it was stored
 ) STRICT;
 CREATE INDEX incidents_by_start ON incident_rows (started);
 CREATE INDEX incidents_by_last ON incident_rows (last);
 CREATE INDEX incidents_by_end ON incident_rows (ended);
+CREATE INDEX incidents_by_found ON incident_rows (found);
 
 CREATE TABLE incident_members (
   anomaly  INTEGER PRIMARY KEY,
