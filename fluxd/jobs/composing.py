@@ -12,7 +12,7 @@ from fluxd.store.anomalies import StoredAnomaly, get_evidence
 from fluxd.store.channels import StoredChannel
 from fluxd.store.connection import Connection
 from fluxd.store.incident_list import StoredIncident, get_incident, read_leading, read_memberships
-from fluxd.store.outbox import Entry
+from fluxd.store.outbox import Entry, first_key
 
 # Anomalies that a message lists; it counts the others.
 LISTED = 8
@@ -38,7 +38,7 @@ class Composer:
         return Message(
             kind=kind,
             key=entry.key,
-            thread=f"fluxd-incident-{incident.id}-{incident.started}",
+            thread=first_key(reader, entry.channel, incident.id) or entry.key,
             incident=incident.id,
             severity=incident.severity,
             subject=self._subject(incident, kind, offset),

@@ -106,10 +106,10 @@ def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
         " WHERE incident = ? AND channel = ? AND state != 'cancelled' ORDER BY id",
         (incident, channel),
     ).fetchall()
-    ends = [
+    ends = [  # one that is tried again goes out whatever comes, and so does what follows it
         at
-        for at, (notice, state, *_) in enumerate(rows)
-        if notice == "resolved" and state != "waiting"
+        for at, (notice, state, _, _, written) in enumerate(rows)
+        if notice == "resolved" and (state != "waiting" or written)
     ]
     since = rows[ends[-1] + 1 :] if ends else rows
     waiting = [
@@ -124,6 +124,18 @@ def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
         waiting=tuple(waiting),
         over=bool(ends) and not since,
     )
+
+
+def first_key(reader: apsw.Connection, channel: int, incident: int) -> str | None:
+    """Return what names an incident's thread in a channel: the key of the first message of it.
+
+    Its beginning doesn't: what is found later may have begun earlier.
+    """
+    row: Any = reader.execute(
+        "SELECT key FROM outbox WHERE incident = ? AND channel = ? ORDER BY id LIMIT 1",
+        (incident, channel),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def due_channels(reader: apsw.Connection, now: int) -> list[int]:

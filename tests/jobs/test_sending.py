@@ -154,8 +154,10 @@ def test_a_story_in_three_messages_of_one_thread(desk: Desk) -> None:
     desk.pass_time(GATHER_S)
     began = site.incidents[0].started
     site.happen(*fleet(5, 40), at=began + 60)
+    site.happen("web.b", at=began - 20)  # found later, and begun earlier
     desk.pass_time(1)
     desk.pass_time(SETTLE_S)
+    site.happen("web.b", at=began - 20, ended=site.now)
     for metric in (*fleet(5, 40), "web.a"):
         site.happen(metric, at=began + (60 if metric != "web.a" else 0), ended=site.now)
     desk.pass_time(1)
@@ -238,6 +240,22 @@ def test_messages_of_one_incident_keep_their_order(desk: Desk) -> None:
     for _ in range(20):
         desk.pass_time(30)
     assert [one.kind for one in desk.script.got] == ["opened", "resolved"]
+
+
+def test_what_opens_again_while_its_end_is_tried_is_told_after_it(desk: Desk) -> None:
+    began = desk.site.now
+    desk.site.happen("web.a")
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    desk.site.happen("web.a", at=began, ended=began + 60)
+    desk.pass_time(60)
+    desk.script.faults = [BUSY]
+    desk.pass_time(CALM_S)
+    assert desk.state() == ("waiting", BUSY.message)
+    desk.site.happen("web.a", at=began)  # it goes on
+    desk.pass_time(0)
+    desk.pass_time(60)
+    assert [one.kind for one in desk.script.got] == ["opened", "resolved", "opened"]
 
 
 def test_in_quiet_hours_messages_wait_but_for_critical_ones(desk: Desk) -> None:
