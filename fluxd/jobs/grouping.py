@@ -12,7 +12,13 @@ from fluxd.core.incidents.grouping import Cluster, Grouping, Onset
 from fluxd.core.incidents.kinship import Fleet, parts_of
 from fluxd.store import Store
 from fluxd.store.connection import Connection
-from fluxd.store.hushes import forget_hushes, read_mutes, read_windows
+from fluxd.store.hushes import (
+    forget_hushes,
+    has_mute_ended,
+    look_again,
+    read_mutes,
+    read_windows,
+)
 from fluxd.store.incident_queue import (
     STALE_S,
     Found,
@@ -54,9 +60,11 @@ class Grouper:
         self._fleet = Fleet()
         self._known = 0  # series ids when the fleet was counted
         self._looks = 0
+        self._hushed_until = 0  # mutes that ended up to then (Unix s) are done with
 
     def step(self, now: int) -> bool:
         """Group what waits, up to BATCH anomalies; return whether more may wait."""
+        self._hear_again(now)
         with self._store.read() as reader:
             upto, anomalies = read_queue(reader, BATCH)
             if not anomalies:
@@ -79,6 +87,14 @@ class Grouper:
     def forget(self, now: int) -> None:
         """Delete mutes and windows that are long over."""
         self._store.writer.run(lambda connection: forget_hushes(connection, now - HUSHES_KEPT_S))
+
+    def _hear_again(self, now: int) -> None:
+        """Have what lasts looked at once a mute's time is up, were it while no daemon ran."""
+        with self._store.read() as reader:
+            ended = has_mute_ended(reader, self._hushed_until, now)
+        if ended:
+            self._store.writer.run(look_again)
+        self._hushed_until = now
 
     def _group(self, reader: Connection, found: Sequence[Found], now: int) -> list[Grouped]:
         """Return what goes to which incident; what has one already stays with it."""

@@ -55,6 +55,14 @@ def read_muted(reader: apsw.Connection, *, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+def has_mute_ended(reader: apsw.Connection, since: int, until: int) -> bool:
+    """Whether a mute's time was up in (since, until] (Unix s)."""
+    row: Any = reader.execute(
+        "SELECT EXISTS (SELECT 1 FROM mutes WHERE until > ? AND until <= ?)", (since, until)
+    ).fetchone()
+    return bool(row[0])
+
+
 def add_window(connection: apsw.Connection, window: Window, *, now: int) -> int:
     """Store an expected window and return its id."""
     connection.execute(

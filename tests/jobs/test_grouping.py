@@ -287,6 +287,26 @@ def test_what_is_muted_is_shown_and_not_sent() -> None:
             assert read_mutes(reader, now) == []
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_lasts_longer_than_its_mute_is_told_when_that_is_up(*, restarted: bool) -> None:
+    with happenings("web.a") as site:
+        site.add_channel()
+        until = site.now + 900
+        site.store.writer.run(
+            lambda writer: add_mute(writer, "metric", "web.a", until=until, reason="", now=site.now)
+        )
+        site.happen("web.a")
+        site.group()
+        site.now = until - 1
+        site.group()
+        assert site.queued == []
+        site.now = until
+        if restarted:
+            site.restart()
+        site.group()
+        assert site.queued == [("opened", "waiting")]
+
+
 def test_a_deploy_is_expected() -> None:
     with happenings("web.a", "db.b") as site:
         site.add_channel()
