@@ -70,6 +70,7 @@ class Sender:
         self._luck = luck
         self._threads: dict[int, list[threading.Thread]] = {}
         self._stopping = threading.Event()
+        self._stranded: set[int] = set()  # being sent by nobody, and not noted so
         self.from_file: Mapping[
             int, Mapping[str, str]
         ] = {}  # settings by id, of the file's channels
@@ -83,6 +84,9 @@ class Sender:
 
     def step(self, now: int) -> None:
         """Lend threads to the channels that have something due."""
+        for entry in list(self._stranded):
+            self._run(outbox.put_off, entry, due=now, answer=None)
+            self._stranded.discard(entry)
         with self._store.read() as reader:
             due = outbox.due_channels(reader, now)
         for channel in due:
@@ -132,14 +136,24 @@ class Sender:
             return False
         try:
             self._send(entry, now)
-        except BaseException:
-            # What can't be composed or noted now must not be lost, nor come again at once.
-            due = now + int(wait_s(entry.attempts, self._luck()))
-            self._store.writer.run(
-                lambda connection: outbox.put_off(connection, entry.id, due=due, answer=None)
-            )
+        except BaseException as error:
+            self._strand(entry, error)
             raise
         return True
+
+    def _strand(self, entry: Entry, error: BaseException) -> None:
+        """Have what can't be composed or noted now tried again, not at once and not for ever."""
+        self._stranded.add(entry.id)  # until this is noted: a full disk does not take it
+        # Its text is not ours, and may hold a secret.
+        reason = f"fluxd could not send it ({type(error).__name__}): see its log"
+        now = int(self._clock())
+        if now - entry.created < GIVE_UP_S:
+            due = now + int(wait_s(entry.attempts, self._luck()))
+            self._run(outbox.put_off, entry.id, due=due, answer=reason)
+        else:
+            log.error("a message was given up after %d tries: %s", entry.attempts, reason)
+            self._finish(entry, "failed", reason)
+        self._stranded.discard(entry.id)
 
     def _send(self, entry: Entry, now: int) -> None:
         with self._store.read() as reader:

@@ -11,7 +11,7 @@ from jobs.happenings import CHANNEL, Happenings, fleet, happenings
 from store.posting import until
 
 from fluxd.core.detect import UTC
-from fluxd.core.errors import DeliveryError
+from fluxd.core.errors import DeliveryError, StoreError
 from fluxd.core.incidents.notices import CALM_S, GATHER_S, SETTLE_S
 from fluxd.core.message import Message
 from fluxd.core.sending import DAY_S
@@ -19,6 +19,7 @@ from fluxd.jobs.composing import Composer
 from fluxd.jobs.digests import Digester
 from fluxd.jobs.sending import Sender
 from fluxd.notify.channel import Answer
+from fluxd.store import outbox
 from fluxd.store.channels import StoredChannel, change_channel, delete_channel
 from fluxd.store.hushes import add_mute
 
@@ -443,6 +444,38 @@ def test_a_thread_survives_what_nobody_thought_of(
     assert caplog.text.count("sending to channel 1 failed, it is tried again") == 1
     report = desk.sender.reports["channel-1"]
     assert (report.runs, report.failures, report.last_error) == (3, 2, None)
+
+
+def test_what_nobody_thought_of_is_given_up_after_a_day_with_its_reason(desk: Desk) -> None:
+    desk.site.happen("web.a")
+    desk.pass_time(0)
+    for passed, state in ((GATHER_S, "waiting"), (DAY_S, "failed")):
+        desk.site.now += passed
+        desk.script.faults = [ZeroDivisionError("a secret")]
+        with pytest.raises(ZeroDivisionError):
+            desk.sender.send_next(1)
+        assert desk.state() == (state, "fluxd could not send it (ZeroDivisionError): see its log")
+
+
+def test_what_a_full_disk_did_not_note_is_tried_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.site.happen("web.a")
+    desk.pass_time(0)
+    desk.site.now += GATHER_S
+
+    def full(*_args: object, **_given: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        for name in ("write_body", "put_off"):
+            patch.setattr(outbox, name, full)
+        with pytest.raises(StoreError):
+            desk.sender.send_next(1)
+    assert desk.state()[0] == "sending"
+    desk.sender.step(desk.site.now)
+    until(lambda: desk.state()[0] == "sent")
+    assert [one.kind for one in desk.script.got] == ["opened"]
 
 
 def test_a_test_says_what_the_other_side_answered(desk: Desk) -> None:
