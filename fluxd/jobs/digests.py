@@ -1,5 +1,6 @@
 """Digests: once a day what happened, where a channel wants that, and what was over its cap."""
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -32,13 +33,14 @@ class Digester:
         """Queue the digests that are due at `now` (Unix s)."""
         due = digest_due(now, self._composer.local.offset(now))
         with self._store.read() as reader:
-            waiting = [
-                one
-                for one in read_channels(reader)
-                if one.enabled and digested_until(reader, one.id) < due
-            ]
-        for channel in waiting:
-            self._put(channel, due, now)
+            reach = [(one, digested_until(reader, one.id)) for one in read_channels(reader)]
+        for channel, until in reach:
+            if until > now:  # the clock was set back since
+                self._store.writer.run(
+                    functools.partial(note_digested, number=channel.id, until=now)
+                )
+            elif channel.enabled and until < due:
+                self._put(channel, due, now)
 
     def _put(self, channel: StoredChannel, due: int, now: int) -> None:
         """Queue a digest up to `due`, in the transaction that notes that it reaches there.

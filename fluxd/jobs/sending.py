@@ -71,6 +71,7 @@ class Sender:
         self._threads: dict[int, list[threading.Thread]] = {}
         self._stopping = threading.Event()
         self._stranded: set[int] = set()  # being sent by nobody, and not noted so
+        self._looked_at = 0
         self.from_file: Mapping[
             int, Mapping[str, str]
         ] = {}  # settings by id, of the file's channels
@@ -78,12 +79,16 @@ class Sender:
 
     def start(self) -> None:
         """Have what was being sent when the last daemon ended tried again."""
-        again = self._store.writer.run(outbox.take_up)
+        now = int(self._clock())
+        again = self._store.writer.run(lambda connection: outbox.take_up(connection, now=now))
         if again:
             log.info("%d messages were being sent when fluxd ended: they are tried again", again)
 
     def step(self, now: int) -> None:
         """Lend threads to the channels that have something due."""
+        if now < self._looked_at:
+            self._run(outbox.move_up, by=self._looked_at - now)
+        self._looked_at = now
         for entry in list(self._stranded):
             self._run(outbox.put_off, entry, due=now, answer=None)
             self._stranded.discard(entry)
@@ -176,7 +181,7 @@ class Sender:
         left = 0 if quiet is None else quiet.left_s(now, offset)
         with self._store.read() as reader:
             incident = None if entry.incident is None else get_incident(reader, entry.incident)
-            sent = outbox.sent_since(reader, channel.id, day_began(now, offset)) - 1
+            sent = outbox.count_sent(reader, channel.id, day_began(now, offset))
             heard = gather(reader, entry.incident or 0).heard
             message = self._composer.compose(reader, entry, self._notes(channel, sent))
         if incident is None or message is None:
@@ -185,14 +190,27 @@ class Sender:
             self._finish(entry, "cancelled", incident.silent or "muted")
         elif left and incident.severity != "critical":
             self._run(outbox.put_off, entry.id, due=now + left, answer="it waits: quiet hours")
-        elif not within_cap(sent, channel.daily_cap, incident.severity):
-            reason = f"over the {channel.daily_cap} messages a day: it is told in the next digest"
-            self._run(outbox.withhold, entry.id, answer=reason)
-        else:
-            body = json.dumps(to_json(message), separators=(",", ":"))
-            self._run(outbox.write_body, entry.id, body, message.kind, message.severity)
+        elif self._admit(entry, channel, message, day_began(now, offset)):
             return message
         return None
+
+    def _admit(self, entry: Entry, channel: StoredChannel, message: Message, since: int) -> bool:
+        """Keep a message as it goes out, or withhold it; return which.
+
+        Counted and written in one transaction, or of several threads each would be the last.
+        """
+        body = json.dumps(to_json(message), separators=(",", ":"))
+        over = f"over the {channel.daily_cap} messages a day: it is told in the next digest"
+
+        def admit(connection: Connection) -> bool:
+            sent = outbox.count_sent(connection, channel.id, since)
+            if within_cap(sent, channel.daily_cap, message.severity):
+                outbox.write_body(connection, entry.id, body, message.kind, message.severity)
+                return True
+            outbox.withhold(connection, entry.id, answer=over)
+            return False
+
+        return self._store.writer.run(admit)
 
     def _notes(self, channel: StoredChannel, sent: int) -> list[str]:
         """Return what a message says of itself: that it is among the last of the day."""

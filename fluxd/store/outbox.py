@@ -23,6 +23,9 @@ Notice: TypeAlias = Literal["opened", "worsened", "resolved", "digest", "test"]
 
 KEPT_S = 90 * 86_400
 
+# Beyond a day in which the clock is set back, what is noted was noted before a clock was mended.
+LONGEST_DAY_S = 90_000
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -151,8 +154,8 @@ def due_channels(reader: apsw.Connection, now: int) -> list[int]:
 def claim(connection: apsw.Connection, channel: int, *, now: int) -> Entry | None:
     """Take the next message of a channel that is due, None where there is none.
 
-    Messages of one incident go out one after the other. The update is conditional: of two that
-    claim the same row only one gets it.
+    Messages of one incident go out one after the other, those of a channel that was switched off
+    wait. The update is conditional: of two that claim the same row only one gets it.
     """
     row: Any = connection.execute(
         f"UPDATE outbox SET state = 'sending', attempts = attempts + 1 WHERE id = ("
@@ -160,6 +163,7 @@ def claim(connection: apsw.Connection, channel: int, *, now: int) -> Entry | Non
         "   AND NOT EXISTS (SELECT 1 FROM outbox AS before WHERE before.incident = mine.incident"
         "     AND before.channel = mine.channel AND before.id < mine.id"
         "     AND before.state IN ('waiting', 'sending'))"
+        "   AND (SELECT enabled FROM channels WHERE id = ?1)"
         "   ORDER BY due LIMIT 1"
         f" ) AND state = 'waiting' RETURNING {_MEMBERS}",
         (channel, now),
@@ -195,21 +199,36 @@ def put_off(connection: apsw.Connection, entry: int, *, due: int, answer: str | 
     )
 
 
-def take_up(connection: apsw.Connection) -> int:
+def take_up(connection: apsw.Connection, *, now: int) -> int:
     """Have all that was being sent when the last daemon ended tried again; return how many.
 
     Whether they arrived is not known. They carry the same key, so that the other side can tell.
     """
     connection.execute("UPDATE outbox SET state = 'waiting' WHERE state = 'sending'")
-    return connection.changes()
+    again = connection.changes()
+    # Queued in the future: the clock was set back since.
+    connection.execute(
+        "UPDATE outbox SET due = ?1 WHERE state = 'waiting' AND created > ?1 AND due > ?1", (now,)
+    )
+    return again
 
 
-def sent_since(reader: apsw.Connection, channel: int, since: int) -> int:
-    """Return how many messages of incidents a channel was sent since `since` (Unix s)."""
+def move_up(connection: apsw.Connection, *, by: int) -> None:
+    """Have what waits due so much (s) earlier: the clock was set back by that."""
+    connection.execute("UPDATE outbox SET due = due - ? WHERE state = 'waiting'", (by,))
+
+
+def count_sent(reader: apsw.Connection, channel: int, since: int) -> int:
+    """Return how many messages of incidents a channel was sent in the day from `since` (Unix s).
+
+    One that was written counts from then on: it goes out, be it hours later.
+    """
     row: Any = reader.execute(
-        "SELECT count(*) FROM outbox WHERE channel = ? AND notice NOT IN ('digest', 'test')"
-        " AND (state = 'sending' OR (state = 'sent' AND finished >= ?))",
-        (channel, since),
+        "SELECT (SELECT count(*) FROM outbox WHERE channel = ?1 AND state = 'sent'"
+        "  AND finished >= ?2 AND finished < ?3 AND notice NOT IN ('digest', 'test'))"
+        " + (SELECT count(*) FROM outbox WHERE channel = ?1 AND body IS NOT NULL"
+        "  AND finished IS NULL AND notice != 'digest')",
+        (channel, since, since + LONGEST_DAY_S),
     ).fetchone()
     return int(row[0])
 

@@ -307,6 +307,83 @@ def test_over_the_cap_the_worst_go_out_and_a_digest_tells_the_rest(desk: Desk) -
     assert desk.script.got[-1] is digest
 
 
+def test_what_waits_for_a_service_that_is_down_counts_for_the_cap(desk: Desk) -> None:
+    change(desk, daily_cap=4)
+    desk.script.faults = [BUSY] * 5
+    for number, metric in enumerate(fleet(5, 1)):
+        desk.site.happen(metric, at=desk.site.now + 1_000 * number, score=0.4)
+    desk.pass_time(10_000)
+    desk.pass_time(GATHER_S)
+    desk.script.faults = []
+    desk.pass_time(60)
+    assert [one.state for one in desk.site.outbox] == ["sent"] * 3 + ["withheld"] * 2
+
+
+def test_of_messages_that_go_out_at_once_as_many_do_as_may(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(desk, daily_cap=4)
+    for number, metric in enumerate(fleet(4, 1)):
+        desk.site.happen(metric, at=desk.site.now + 1_000 * number, score=0.4)
+    desk.site.now += 10_000
+    desk.site.group()
+    desk.site.now += GATHER_S
+    meeting, compose = threading.Barrier(4), Composer.compose
+
+    def composed(*given: Any) -> Message | None:
+        meeting.wait(60)
+        return compose(*given)
+
+    monkeypatch.setattr(Composer, "compose", composed)
+    threads = [threading.Thread(target=desk.sender.send_next, args=(1,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    states = sorted(one.state for one in desk.site.outbox)
+    assert states == ["sent", "sent", "sent", "withheld"]
+
+
+def test_a_channel_that_is_switched_off_gets_nothing_more(desk: Desk) -> None:
+    desk.site.happen("web.a")
+    desk.pass_time(0)
+    change(desk, enabled=False)
+    desk.pass_time(GATHER_S)
+    assert desk.state() == ("waiting", None)
+    change(desk, enabled=True)
+    desk.pass_time(0)
+    assert [one.kind for one in desk.script.got] == ["opened"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_a_year_ahead_keeps_no_message(desk: Desk, *, restarted: bool) -> None:
+    change(desk, daily_cap=1)
+    right, desk.site.now = desk.site.now, desk.site.now + 365 * DAY_S
+    desk.digester.step(desk.site.now)
+    desk.site.happen("web.a", score=0.9)
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    desk.site.happen(fleet(1, 1)[0], at=desk.site.now + 10_000, score=0.9)
+    desk.pass_time(10_000)
+    desk.sender.step(desk.site.now)
+    desk.site.now = right
+    desk.digester.step(right)
+    if restarted:
+        desk.restart()
+    desk.sender.step(right)
+    desk.pass_time(GATHER_S)
+    until(lambda: desk.state()[0] == "sent")
+    assert [one.kind for one in desk.script.got] == ["opened", "opened"]
+    desk.site.happen("web.b", score=0.9)
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    assert desk.state()[0] == "withheld"
+    desk.pass_time(DAY_S)
+    desk.digester.step(desk.site.now)
+    desk.pass_time(0)
+    assert desk.script.got[-1].kind == "digest"
+
+
 def test_a_daily_digest_tells_what_was_silent_and_why(desk: Desk) -> None:
     change(desk, digest="only")
     now = desk.site.now

@@ -65,7 +65,8 @@ def decide(
     if told.severity is None:
         return Decision("opened", now + GATHER_S, cancel)
     if state == "open" and rank(severity) > rank(told.severity):
-        return Decision("worsened", max(now, (told.at or now) + SETTLE_S), cancel)
+        settled = min(told.at or now, now) + SETTLE_S  # told in the future: the clock was set back
+        return Decision("worsened", max(now, settled), cancel)
     return Decision(cancel=cancel)
 
 

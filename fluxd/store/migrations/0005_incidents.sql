@@ -108,6 +108,7 @@ CREATE INDEX outbox_due ON outbox (channel, due) WHERE state = 'waiting';
 CREATE INDEX outbox_of_incident ON outbox (incident, channel);
 CREATE INDEX outbox_by_channel ON outbox (channel, id);
 CREATE INDEX outbox_by_state ON outbox (state, channel, finished);
+CREATE INDEX outbox_written ON outbox (channel) WHERE body IS NOT NULL AND finished IS NULL;
 
 CREATE TABLE mutes (
   id      INTEGER PRIMARY KEY,
