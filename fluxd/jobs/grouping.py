@@ -137,7 +137,7 @@ class Grouper:
                 together=functools.partial(self._together, reader),
             )
             for one in some:
-                grouping.place(self._onset(one.anomaly, one.series, one.started))
+                grouping.place(self._onset(one.anomaly, one.series, one.started, one.ended))
             begun = [one for one in grouping.clusters if not one.incident]
         return [*clusters.values(), *begun]
 
@@ -148,10 +148,10 @@ class Grouper:
             cluster.know(self._onset(0, series, row.first))
         return cluster
 
-    def _onset(self, anomaly: int, series: int, started: int) -> Onset:
+    def _onset(self, anomaly: int, series: int, started: int, ended: int | None = None) -> Onset:
         catalog = self._store.catalog
         name = catalog.name_of(series)
-        return Onset(anomaly, series, started, parts_of(name), catalog.key_of(series))
+        return Onset(anomaly, series, started, parts_of(name), catalog.key_of(series), ended)
 
     def _together(self, reader: Connection, series: int, others: Sequence[int]) -> bool:
         self._looks += 1

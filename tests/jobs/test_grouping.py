@@ -206,6 +206,17 @@ def test_history_is_shown_and_never_sent() -> None:
         assert site.queued == [("opened", "waiting")]
 
 
+def test_what_was_odd_twice_in_a_year_of_history_was_so_in_two_incidents() -> None:
+    """Also where both are looked at in one turn."""
+    with happenings("web.a") as site:
+        for days in (300, 100):
+            began = site.now - days * 86_400
+            site.happen("web.a", at=began, ended=began + 60, history=True)
+            site.happen("web.a", at=began + 3_000, ended=began + 3_060, history=True)
+        site.group()
+        assert [one.anomalies for one in site.incidents] == [2, 2]
+
+
 def test_people_acknowledge_release_and_resolve() -> None:
     with happenings("a.x", "a.y") as site:
         site.add_channel()

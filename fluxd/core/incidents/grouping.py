@@ -33,13 +33,17 @@ BY_CHANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """An anomaly that looks for its incident; `started` in Unix s, `sender` a key's id."""
+    """An anomaly that looks for its incident; `sender` is a key's id.
+
+    `started` and `ended` are in Unix s, `ended` None while it lasts.
+    """
 
     anomaly: int
     series: int
     started: int
     parts: frozenset[str]
     sender: int
+    ended: int | None = None
 
 
 @dataclass(slots=True)
@@ -62,6 +66,8 @@ class Cluster:
     def take(self, onset: Onset) -> None:
         """Let an anomaly in."""
         self.added.append(onset)
+        if self.over is not None:
+            self.over = None if onset.ended is None else max(self.over, onset.ended)
         if onset.series in self.series:
             return
         self.first, self.last = min(self.first, onset.started), max(self.last, onset.started)
@@ -121,7 +127,7 @@ class Grouping:
         """Return the cluster that takes an anomaly in, a new one where none does."""
         cluster = self._find(onset)
         if cluster is None:
-            cluster = Cluster(0, onset.started, onset.started)
+            cluster = Cluster(0, onset.started, onset.started, onset.ended)
             self.clusters.append(cluster)
         cluster.take(onset)
         return cluster
