@@ -78,10 +78,18 @@ class SilenceWatch:
 
         Nobody can know that it lasts. If they come back and it does, the analysis stores it so.
         """
-        found = [self._analysis.knowledge.stretches.silence(slot) for slot in slots]
-        ended = [one for one in found if one is not None]
-        if ended:
+        stretches = self._analysis.knowledge.stretches
+        ended = [one for one in map(stretches.ended, slots) if one is not None]
+        if not ended:
+            return
+        try:
             self._store.writer.run(functools.partial(write_anomalies, anomalies=ended))
+        except BaseException:
+            self._arrivals.stale[slots] = False  # for the next turn to find them anew
+            self._arrivals.look[slots] = 0
+            raise
+        for one in ended:
+            stretches.silence(one.slot)
 
     def _judge(self, slot: int, silent_s: int, now: int) -> tuple[Silent | None, int]:
         """Return the metric if its stop is to be told now, and when it is worth another look."""

@@ -11,6 +11,7 @@ from store.posting import memory_folder, new_key
 
 from fluxd.core.errors import UnavailableError
 from fluxd.core.retention import DAY_S, Retention
+from fluxd.jobs import silence
 from fluxd.jobs.forgetting import Forgetter
 from fluxd.store.places import RECENT_TABLES
 from fluxd.store.series import delete_series, mute_series
@@ -72,6 +73,27 @@ def test_an_anomaly_is_over_when_its_metric_falls_silent_until_it_goes_on(folder
         run.send([("db.load", run.now, 1e3)])
         run.turn()
         assert run.rows(lasting) == [("db.load",)]
+
+
+def test_an_anomaly_of_a_silent_metric_is_over_once_the_store_takes_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = random.Random(2)
+    with site(folder, Host("web-1")) as run:
+        past = range(run.now - 400 * 60, run.now, 60)
+        run.send([("db.load", at, noise.gauss(50, 1), True) for at in past])
+        run.send([("db.load", run.now, 1e3)])
+        run.turn()
+
+        def full(*_args: object, **_given: object) -> None:
+            raise UnavailableError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(silence, "write_anomalies", full)
+            with pytest.raises(UnavailableError):
+                run.run(10)
+        run.run(10)
+        assert run.rows("SELECT metric FROM anomalies WHERE ended IS NULL") == []
 
 
 def test_what_is_stored_of_a_stop(folder: Path) -> None:
