@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
+from fluxd.core.hush import read_quiet_hours
 from fluxd.core.message import rank, to_json
 from fluxd.core.sending import digest_due
 from fluxd.jobs.composing import Composer
@@ -53,6 +54,8 @@ class Digester:
             withheld = outbox.read_withheld(reader, channel.id)
             told, notes = self._told(reader, channel, since, due, withheld)
         notes += _over_cap(channel, withheld)
+        quiet = read_quiet_hours(channel.quiet_hours)
+        left = 0 if quiet is None else quiet.left_s(now, self._composer.local.offset(now))
         message = self._composer.digest(key, told, since=since, until=due, notes=notes)
 
         def write(connection: Connection) -> None:
@@ -64,7 +67,7 @@ class Digester:
                 channel.id,
                 "digest",
                 severity=message.severity,
-                due=now,
+                due=now + left,
                 now=now,
                 written=(key, json.dumps(to_json(message), separators=(",", ":"))),
             )

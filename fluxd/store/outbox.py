@@ -237,10 +237,10 @@ def read_entries(
     reader: apsw.Connection, *, channel: int | None = None, limit: int = 100
 ) -> list[Entry]:
     """Return the latest messages, of one channel or all, the latest first."""
+    where = "" if channel is None else " WHERE channel = ?"
     rows: list[Any] = reader.execute(
-        f"SELECT {_MEMBERS} FROM outbox WHERE channel = coalesce(?1, channel)"
-        " ORDER BY id DESC LIMIT ?2",
-        (channel, limit),
+        f"SELECT {_MEMBERS} FROM outbox{where} ORDER BY id DESC LIMIT ?",
+        (*([] if channel is None else [channel]), limit),
     ).fetchall()
     return [Entry(*row) for row in rows]
 

@@ -16,7 +16,7 @@ from fluxd.store import incident_members
 from fluxd.store.channels import StoredChannel, delete_channel
 from fluxd.store.hushes import add_mute, add_window, read_mutes, remove_mute
 from fluxd.store.incident_queue import STALE_S
-from fluxd.store.series import mute_series
+from fluxd.store.series import delete_series, mute_series
 
 FLEET = fleet(60, 50)
 
@@ -354,6 +354,14 @@ def delete(site: Happenings, series: int) -> None:
     site.store.writer.run(
         lambda writer: writer.execute("DELETE FROM stretches WHERE series = ?", (series,))
     )
+
+
+def test_a_metric_that_was_deleted_has_no_name_in_its_incident() -> None:
+    with happenings("a.x") as site:
+        site.happen("a.x")
+        site.group()
+        site.store.writer.run(lambda writer: delete_series(writer, "a.x", now=site.now))
+        assert [(one.first, one.leading) for one in site.incidents] == [(None, None)]
 
 
 def test_an_incident_after_one_that_is_gone_is_told_as_well() -> None:

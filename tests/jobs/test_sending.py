@@ -279,6 +279,16 @@ def change(desk: Desk, **policy: Any) -> None:
     desk.site.store.writer.run(lambda writer: change_channel(writer, channel))
 
 
+def test_in_quiet_hours_the_digest_waits_too(desk: Desk) -> None:
+    change(desk, quiet_hours="22:00-09:00", digest="also")
+    desk.pass_time(20 * 3600)  # 8 o'clock
+    desk.digester.step(desk.site.now)
+    desk.pass_time(3_599)
+    assert desk.script.got == []
+    desk.pass_time(1)
+    assert [one.kind for one in desk.script.got] == ["digest"]
+
+
 def test_over_the_cap_the_worst_go_out_and_a_digest_tells_the_rest(desk: Desk) -> None:
     change(desk, daily_cap=4)
     for number, metric in enumerate(fleet(5, 1)):

@@ -141,6 +141,8 @@ CREATE VIEW incidents (id, state, severity, started, ended, metrics, anomalies, 
          incident_rows.acknowledged, incident_rows.silent
   FROM incident_rows
   LEFT JOIN stretches AS lead_row ON lead_row.id = incident_rows.lead
-  LEFT JOIN series AS lead_series ON lead_series.id = lead_row.series
+  LEFT JOIN series AS lead_series
+    ON lead_series.id = lead_row.series AND lead_series.deleted IS NULL
   LEFT JOIN stretches AS leading_row ON leading_row.id = incident_rows.leading
-  LEFT JOIN series AS leading_series ON leading_series.id = leading_row.series;
+  LEFT JOIN series AS leading_series
+    ON leading_series.id = leading_row.series AND leading_series.deleted IS NULL;
