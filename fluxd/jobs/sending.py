@@ -38,6 +38,10 @@ TIMEOUT_S = 20.0
 # A daemon that stops waits so long (s) for what is being sent.
 STOP_S = 1.0
 
+# A notice, and whether its incident is over by now, that was taken to be sent as that changed: what
+# there is to tell instead is in the outbox.
+OVERTAKEN = (("worsened", True), ("resolved", False))
+
 Build = Callable[[str, Mapping[str, str]], Channel]
 
 
@@ -181,6 +185,7 @@ class Sender:
         left = 0 if quiet is None else quiet.left_s(now, offset)
         with self._store.read() as reader:
             incident = None if entry.incident is None else get_incident(reader, entry.incident)
+            is_over = incident is not None and incident.state == "resolved"
             sent = outbox.count_sent(reader, channel.id, day_began(now, offset))
             heard = gather(reader, entry.incident or 0).heard
             message = self._composer.compose(reader, entry, self._notes(channel, sent))
@@ -188,6 +193,8 @@ class Sender:
             self._finish(entry, "cancelled", "its metrics were deleted")
         elif entry.notice != "resolved" and not wants(channel, heard):
             self._finish(entry, "cancelled", incident.silent or "muted")
+        elif (entry.notice, is_over) in OVERTAKEN:
+            self._finish(entry, "cancelled", "not needed any more")
         elif left and incident.severity != "critical":
             self._run(outbox.put_off, entry.id, due=now + left, answer="it waits: quiet hours")
         elif self._admit(entry, channel, message, day_began(now, offset)):
@@ -197,12 +204,18 @@ class Sender:
     def _admit(self, entry: Entry, channel: StoredChannel, message: Message, since: int) -> bool:
         """Keep a message as it goes out, or withhold it; return which.
 
-        Counted and written in one transaction, or of several threads each would be the last.
+        Counted and written in one transaction, or of several threads each would be the last. What
+        has changed since it was composed is composed anew.
         """
         body = json.dumps(to_json(message), separators=(",", ":"))
         over = f"over the {channel.daily_cap} messages a day: it is told in the next digest"
 
         def admit(connection: Connection) -> bool:
+            found = get_incident(connection, message.incident or 0)
+            told = (message.kind == "resolved", message.severity)
+            if found is None or (found.state == "resolved", found.severity) != told:
+                outbox.put_off(connection, entry.id, due=entry.due, answer=None)
+                return False
             sent = outbox.count_sent(connection, channel.id, since)
             if within_cap(sent, channel.daily_cap, message.severity):
                 outbox.write_body(connection, entry.id, body, message.kind, message.severity)

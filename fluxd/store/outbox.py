@@ -102,6 +102,10 @@ def cancel(
         )
 
 
+# In these states a message that is not written yet has told nothing.
+_UNTOLD = ("waiting", "sending")
+
+
 def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
     """Return what a channel was told of an incident since it was told that all is over."""
     rows: list[Any] = reader.execute(
@@ -112,14 +116,14 @@ def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
     ends = [  # one that is tried again goes out whatever comes, and so does what follows it
         at
         for at, (notice, state, _, _, written) in enumerate(rows)
-        if notice == "resolved" and (state != "waiting" or written)
+        if notice == "resolved" and (written or state not in _UNTOLD)
     ]
     since = rows[ends[-1] + 1 :] if ends else rows
-    waiting = [
-        notice for notice, state, _, _, written in since if state == "waiting" and not written
-    ]
+    waiting = [notice for notice, state, _, _, written in since if state in _UNTOLD and not written]
     out: list[tuple[Severity, int]] = [
-        (severity, at) for _, state, severity, at, written in since if state != "waiting" or written
+        (severity, at)
+        for _, state, severity, at, written in since
+        if written or state not in _UNTOLD
     ]
     return Told(
         severity=worst(severity for severity, _ in out),

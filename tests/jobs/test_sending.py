@@ -259,6 +259,54 @@ def test_what_opens_again_while_its_end_is_tried_is_told_after_it(desk: Desk) ->
     assert [one.kind for one in desk.script.got] == ["opened", "resolved", "opened"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_over_while_its_opening_is_written_is_told_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    """Whether it is over just before it is read, or just after."""
+    compose, began = Composer.compose, desk.site.now
+
+    def composed(*given: Any) -> Message | None:
+        monkeypatch.undo()
+        found = compose(*given) if late else None
+        desk.site.happen("web.a", at=began, ended=began + 1)
+        desk.site.group()
+        return found if late else compose(*given)
+
+    desk.site.happen("web.a", at=began)
+    desk.pass_time(0)
+    monkeypatch.setattr(Composer, "compose", composed)
+    desk.pass_time(GATHER_S)
+    desk.pass_time(DAY_S)
+    assert [one.kind for one in desk.script.got] == ["resolved"]
+
+
+def test_what_opens_again_as_its_end_is_written_is_not_told_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = desk.site.now
+    desk.site.happen("web.a")
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    desk.site.happen("web.a", at=began, ended=began + 60)
+    desk.pass_time(60)
+    compose = Composer.compose
+
+    def composed(*given: Any) -> Message | None:
+        monkeypatch.undo()
+        desk.site.happen("web.a", at=began)
+        desk.site.group()
+        return compose(*given)
+
+    monkeypatch.setattr(Composer, "compose", composed)
+    desk.pass_time(CALM_S)
+    assert [one.kind for one in desk.script.got] == ["opened"]
+    desk.site.happen("web.a", at=began, ended=desk.site.now)
+    desk.pass_time(60)
+    desk.pass_time(CALM_S)
+    assert [one.kind for one in desk.script.got] == ["opened", "resolved"]
+
+
 def test_in_quiet_hours_messages_wait_but_for_critical_ones(desk: Desk) -> None:
     change(desk, quiet_hours="11:00-13:00")
     desk.site.happen("web.a")
