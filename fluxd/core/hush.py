@@ -6,10 +6,11 @@ why it was not sent.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
+from fluxd.core.detect import UTC, LocalTime
 from fluxd.core.errors import BadRequestError
 
 Scope: TypeAlias = Literal["metric", "glob", "sender"]
@@ -60,7 +61,8 @@ class Window:
     """A time in which something is expected: a deploy, a backup; once, or every week.
 
     From `started` to `ended` (Unix s, both inclusive), of metrics whose names match one of
-    `metrics` (globs, none: all).
+    `metrics` (globs, none: all). Weeks are those of the clock `local`: it begins at the same hour
+    in summer and in winter.
     """
 
     id: int
@@ -69,12 +71,13 @@ class Window:
     ended: int
     metrics: tuple[str, ...] = ()
     weekly: bool = False
+    local: LocalTime = field(default=UTC, repr=False, compare=False)
 
     def covers(self, metric: str, at: int) -> bool:
         """Whether something of a metric at `at` (Unix s) is expected."""
         since = at - self.started
         if self.weekly and since >= 0:
-            since %= WEEK_S
+            since = (since + self.local.offset(at) - self.local.offset(self.started)) % WEEK_S
         return 0 <= since <= self.ended - self.started and self.is_for(metric)
 
     def is_for(self, metric: str) -> bool:
@@ -87,16 +90,22 @@ class Window:
         >>> Window(1, "backup", 0, 60, weekly=True).times(100, 2 * WEEK_S, most=9)
         [(604800, 604860), (1209600, 1209660)]
         """
-        length, begin = self.ended - self.started, self.started
+        length, week = self.ended - self.started, 0
         if self.weekly and since > self.ended:
-            begin += -(-(since - self.ended) // WEEK_S) * WEEK_S
+            week = max(0, (since - self.ended) // WEEK_S - 1)
         found: list[tuple[int, int]] = []
-        while begin <= until and begin + length >= since and len(found) < most:
-            found.append((begin, begin + length))
+        while len(found) < most and (begin := self._begin(week)) <= until:
+            if begin + length >= since:
+                found.append((begin, begin + length))
             if not self.weekly:
                 break
-            begin += WEEK_S
+            week += 1
         return found
+
+    def _begin(self, week: int) -> int:
+        """Return when it begins (Unix s) so many weeks after the first time."""
+        begin = self.started + week * WEEK_S
+        return begin + self.local.offset(self.started) - self.local.offset(begin)
 
     @property
     def told(self) -> str:

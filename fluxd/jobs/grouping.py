@@ -183,7 +183,7 @@ class Grouper:
         """Return why each anomaly is not sent, None where it is."""
         mutes = read_mutes(reader, now)
         starts = [one.started for one in found]
-        windows = read_windows(reader, min(starts, default=0), max(starts, default=0))
+        windows = read_windows(reader, min(starts, default=0), max(starts, default=0), self._local)
         return {one.anomaly: _reason(one, mutes, windows, now) for one in found}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import apsw
 
+from fluxd.core.detect import UTC, LocalTime
 from fluxd.core.errors import NotFoundError
 from fluxd.core.hush import Mute, Scope, Window
 
@@ -90,14 +91,17 @@ def remove_window(connection: apsw.Connection, window: int) -> None:
     look_again(connection)
 
 
-def read_windows(reader: apsw.Connection, since: int, until: int) -> list[Window]:
-    """Return the windows that hold at some time of [since, until] (Unix s), the newest first."""
+def read_windows(reader: apsw.Connection, since: int, until: int, local: LocalTime) -> list[Window]:
+    """Return the windows that hold at some time of [since, until] (Unix s), the newest first.
+
+    Weeks are those of the clock `local`.
+    """
     rows: list[Any] = reader.execute(
         "SELECT id, title, started, ended, metrics, weekly FROM expected_windows"
         " WHERE started <= ?2 AND (weekly OR ended >= ?1) ORDER BY id DESC",
         (since, until),
     ).fetchall()
-    return [_window(row) for row in rows]
+    return [_window(row, local) for row in rows]
 
 
 def get_window(reader: apsw.Connection, number: int) -> Window | None:
@@ -106,7 +110,7 @@ def get_window(reader: apsw.Connection, number: int) -> Window | None:
         "SELECT id, title, started, ended, metrics, weekly FROM expected_windows WHERE id = ?",
         (number,),
     ).fetchone()
-    return _window(row) if row else None
+    return _window(row, UTC) if row else None
 
 
 def forget_hushes(connection: apsw.Connection, before: int) -> None:
@@ -122,6 +126,6 @@ def look_again(connection: apsw.Connection) -> None:
     )
 
 
-def _window(row: Any) -> Window:  # noqa: ANN401  # a row of the table
+def _window(row: Any, local: LocalTime) -> Window:  # noqa: ANN401  # a row of the table
     number, title, started, ended, metrics, weekly = row
-    return Window(number, title, started, ended, tuple(json.loads(metrics)), bool(weekly))
+    return Window(number, title, started, ended, tuple(json.loads(metrics)), bool(weekly), local)

@@ -51,7 +51,7 @@ class EventsResource(TakesIngestKeys):
         until = min(since + AHEAD_S, MAX_SECOND) if until is None else until
         check_order(since, until)
         with self._services.store.read() as reader:
-            windows = read_windows(reader, since, until)
+            windows = read_windows(reader, since, until, self._services.local)
         events = [
             event_of(one, since, until) for one in windows if metric is None or one.is_for(metric)
         ]

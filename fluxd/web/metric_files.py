@@ -69,10 +69,11 @@ class ChartResource(_Files):
         points, _ = reading.points(_step(until - since, width))
         with self._services.store.read() as reader:
             found = read_of_metric(reader, series, limit=MARKS)
-            windows = [one for one in read_windows(reader, since, until) if one.is_for(name)]
+            windows = read_windows(reader, since, until, self._services.local)
         spans = [
             chart_svg.Span(begin, end, one.title)
             for one in windows
+            if one.is_for(name)
             for begin, end in one.times(since, until, most=MOST_TIMES)
         ]
         local = self._services.knowledge.bank.local

@@ -45,7 +45,7 @@ class AnomalyPage(Page):
             company = read_company(reader, found, within_s=COMPANY_S, limit=COMPANY)
             number = incident_of(reader, found.id)
             incident = None if number is None else get_incident(reader, number)
-            reasons = reasons_of(reader, [found, *like, *company])
+            reasons = reasons_of(self._services, reader, [found, *like, *company])
         story = tell(self._services, found)
         drawn = small(
             story.evidence.get("datapoints", {}), [mark_of(found)], width=WIDTH, height=HEIGHT

@@ -61,9 +61,9 @@ class IncidentPage(Page):
             members = read_memberships(reader, number, limit=MOST_MEMBERS)
             messages = read_of_incident(reader, number, limit=MOST_MESSAGES)
             names = read_names(reader)
-            reasons = reasons_of(reader, [one.anomaly for one in members])
+            reasons = reasons_of(self._services, reader, [one.anomaly for one in members])
             until = now if incident.ended is None else incident.ended
-            windows = read_windows(reader, incident.started, until)
+            windows = read_windows(reader, incident.started, until, self._services.local)
         render(
             resp,
             "incident.html",

@@ -26,7 +26,7 @@ class MetricPage(Page):
         series, name = find_metric(services.store.catalog, metric)
         with services.store.read() as reader:
             anomalies = read_of_metric(reader, series, limit=ANOMALIES + 1)
-            reasons = reasons_of(reader, anomalies)
+            reasons = reasons_of(self._services, reader, anomalies)
         described = describe(services, series, name)
         interval = described["interval"]
         render(

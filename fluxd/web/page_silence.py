@@ -164,7 +164,7 @@ class SilencePage(SettingsPage):
         now = int(self._services.clock())
         with self._services.store.read() as reader:
             mutes, muted = read_mutes(reader, now), read_muted(reader, limit=MOST_MUTED + 1)
-            windows = read_windows(reader, now - BEHIND_S, MAX_SECOND)
+            windows = read_windows(reader, now - BEHIND_S, MAX_SECOND, self._services.local)
         self.show(
             resp,
             fault=fault,

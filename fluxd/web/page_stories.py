@@ -51,14 +51,18 @@ def tell(services: Services, found: StoredAnomaly) -> Story:
     return Story(found, evidence, chart, unusual, lasted(found, interval))
 
 
-def reasons_of(reader: Connection, anomalies: Sequence[StoredAnomaly]) -> dict[int, str]:
+def reasons_of(
+    services: Services, reader: Connection, anomalies: Sequence[StoredAnomaly]
+) -> dict[int, str]:
     """Return why anomalies are silent, of those that are, by id; what was expected says so always.
 
     That imported history was not sent is no news of it.
     """
     stored = read_reasons(reader, [one.id for one in anomalies])
     starts = [one.started for one in anomalies]
-    windows = read_windows(reader, min(starts), max(starts)) if starts else []
+    if not starts:
+        return {}
+    windows = read_windows(reader, min(starts), max(starts), services.local)
     found: dict[int, str] = {}
     for one in anomalies:
         reason = stored.get(one.id, HISTORY)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fluxd.core.detect import LocalTime
 from fluxd.core.knowledge import Knowledge
 from fluxd.core.reports import JobReport
 from fluxd.store import Store
@@ -78,3 +79,8 @@ class Services:
     rate: Callable[[], float | None] = lambda: None
     send_test: Callable[[StoredChannel], tuple[bool, str]] = _send_nothing
     counts: RequestCounts = field(default_factory=RequestCounts)
+
+    @property
+    def local(self) -> LocalTime:
+        """The clock of daily and weekly patterns, and of texts."""
+        return self.knowledge.bank.local

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fluxd.core.detect import LocalTime
 from fluxd.core.errors import BadRequestError
 from fluxd.core.hush import (
     WEEK_S,
@@ -49,6 +51,23 @@ def test_a_weekly_window_is_as_many_single_ones(length: int, after: int) -> None
         for week in range(10)
     )
     assert weekly.covers("a", NOW + after) is naive
+
+
+def test_a_weekly_window_keeps_its_hour_in_summer_and_in_winter() -> None:
+    """From the last Sunday of October on Berlin is an hour behind what it was."""
+    change = 1_792_890_000  # 2026-10-25 01:00 UTC
+    berlin = LocalTime(np.array([change]), np.array([7_200, 3_600]))
+    started = change - 3 * 86_400
+    weekly = Window(1, "backup", started, started + 600, weekly=True, local=berlin)
+    begins = [begin for begin, _ in weekly.times(started, started + 3 * WEEK_S, most=9)]
+    assert begins == [started, started + WEEK_S + 3_600, started + 2 * WEEK_S + 3_600]
+    for begin in begins:
+        assert [weekly.covers("a", begin + s) for s in (-1, 0, 600, 601)] == [
+            False,
+            True,
+            True,
+            False,
+        ]
 
 
 def test_the_reason_is_that_of_the_first_that_covers() -> None:

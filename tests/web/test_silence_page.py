@@ -6,6 +6,7 @@ import re
 import pytest
 from web.inprocess import NOW, Browser, InProcess
 
+from fluxd.core.detect import UTC
 from fluxd.core.hush import Mute, Window
 from fluxd.store.hushes import read_mutes, read_windows
 from fluxd.store.series import mute_series
@@ -31,7 +32,7 @@ def mutes(fluxd: InProcess) -> list[Mute]:
 
 def windows(fluxd: InProcess) -> list[Window]:
     with fluxd.store.read() as reader:
-        return read_windows(reader, 0, 9_999_999_999)
+        return read_windows(reader, 0, 9_999_999_999, UTC)
 
 
 @pytest.mark.parametrize(
