@@ -92,6 +92,37 @@ def _weekend_truth(times: Array, first: int, wednesday: int, off: Array) -> Trut
     )
 
 
+def odd_day(shape: str, step: int) -> Maker:
+    """Let a Wednesday of the fourth week be like a Sunday: told then, and forgotten the day after.
+
+    From Thursday on all is as ever, for a week; the Wednesday after is like a Sunday again, which
+    is to be told again.
+    """
+
+    def make(run: Run) -> Made:
+        first = MONDAY + DAY * (run.turn % 4)
+        times = clock(6 * WEEK // step, step, first)
+        odd = _wednesday_after(first + 4 * WEEK)
+        off = (times - MONDAY) // DAY % 7 >= 5
+        for start in (odd, odd + WEEK):
+            off |= (times >= start) & (times < start + DAY)
+        hour = times % DAY / 3600.0
+        bump = np.clip(np.minimum(hour - 8.0, 18.0 - hour), 0.0, 1.0)
+        shapes = {"level": 20.0, "wave": 25.0 + wave(times, 16.0), "office": 20.0 * bump}
+        rest = {"level": 0.0, "wave": 5.0 + wave(times, 4.0), "office": 0.0}
+        x = np.where(off, rest[shape], shapes[shape])
+        x = x * run.sign + run.rng.normal(size=times.size)
+        at = np.searchsorted(times, [odd + k * DAY for k in (0, 1, 7, 8)]).tolist()
+        truth = Truth(
+            wanted=((at[0], at[1]), (at[2], at[3])),
+            still=((at[1], at[1] + DAY // step),),
+            quiet=((at[1], at[2]),),
+        )
+        return times, run.dress(x), truth
+
+    return make
+
+
 CHANGE = MONDAY + 14 * DAY + 3600
 AUTUMN = LocalTime(np.array([CHANGE]), np.array([7200, 3600]))
 SPRING = LocalTime(np.array([CHANGE]), np.array([3600, 7200]))

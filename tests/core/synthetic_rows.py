@@ -1,7 +1,7 @@
 """The table of behaviour, by name: one row a line of it, neighbours beside it."""
 
 from core.synthetic import FEWER, RUNS, Maker, Row
-from core.synthetic_calendar import AUTUMN, SPRING, coarse_job, job, office_hours, week
+from core.synthetic_calendar import AUTUMN, SPRING, coarse_job, job, odd_day, office_hours, week
 from core.synthetic_events import (
     alike,
     awakes,
@@ -47,6 +47,7 @@ CALENDAR: dict[str, Maker] = {
     "job of 10 on a wave": job(10, 0, WAVE),
     "job of 1 every 300 s": coarse_job,
     **{f"week: {shape}": week(shape, 300) for shape in ("level", "wave", "office")},
+    **{f"odd day: {shape}": odd_day(shape, 300) for shape in ("level", "wave", "office")},
 }
 LASTING: dict[str, Maker] = {
     **{f"shift of {size}": shift(float(size)) for size in (8, 20)},
@@ -109,16 +110,15 @@ TABLE = {
 # Rows that the detector does not reach yet: what it reaches, less what another machine's numpy may
 # turn. A row that gets better than that by far belongs off this list.
 REACHED: dict[str, dict[str, float]] = {
-    "1-minute 6 sigma on a wave": {"found": 0.6},
-    "10-minute 6 sigma on a wave": {"found": 0.7},
+    "1-minute 6 sigma on a wave": {"found": 0.65},
+    "10-minute 6 sigma on a wave": {"found": 0.75},
     "quiet first day: poisson 5": {"rate": 0.2},
-    "shift of 8": {"found": 0.3},
-    "shift of 20": {"found": 0.7},
-    "shift of 20 on a wave": {"found": 0.55},
+    "shift of 8": {"found": 0.33},
+    "shift of 20": {"found": 0.75},
+    "shift of 20 on a wave": {"found": 0.65},
     "leak up within 1": {"once": 0.8},
     "leak down within 1": {"once": 0.7},
     "leak down within 2": {"once": 0.6},
     "8 sigma two hours after an hour of 40": {"found": 0.55},
-    "8 sigma ten minutes, after an hour of 40": {"found": 0.9},
-    "8 sigma lasts": {"found": 0.5},
+    "8 sigma ten minutes, after an hour of 40": {"found": 0.88},
 }

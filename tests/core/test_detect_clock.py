@@ -103,12 +103,12 @@ def test_the_remark_has_the_offset_of_its_moment(row: int, offset: int) -> None:
 # ---- a new level
 
 
-def test_after_half_a_day_the_profiles_are_at_the_new_level() -> None:
+def test_after_more_than_a_day_the_profiles_are_at_the_new_level() -> None:
     times = clock(20)
     values = 100.0 + np.random.default_rng(4).normal(size=times.size)
     shift = 17 * A_DAY
     values[shift:] += 50.0
-    for hours, level in ((10, 100.0), (14, 150.0)):
+    for hours, level in ((10, 100.0), (23, 100.0), (26, 150.0)):
         bank, _ = fed(times[: shift + 6 * hours], values[: shift + 6 * hours])
         ahead = bank._state.day[0, 6 * 16 : 6 * 23, 0] + origin(bank)  # not visited since
         assert ahead.mean() == pytest.approx(level, abs=1.5), hours

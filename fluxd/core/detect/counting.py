@@ -29,7 +29,10 @@ def take(v: Vitals, values: Floats, seen: Ints) -> Floats:
 
 def turned(v: Vitals, values: Floats, seen: Ints) -> Bools:
     """Turn metrics into counters, and back; return which of them begin anew."""
-    becomes = (seen == DECIDED) & (v.rises >= LEAST_RISES) & (v.falls == 0.0)
+    decided: Bools = seen == DECIDED
+    if not (np.count_nonzero(decided) or np.count_nonzero(v.counter)):
+        return decided
+    becomes = decided & (v.rises >= LEAST_RISES) & (v.falls == 0.0)
     becomes &= (v.least >= 0.0) & (values >= 0.0)
     ceases = (v.counter > 0.0) & (v.falls > MOST_FALLS)
     v.counter[:] = np.where(becomes, 1.0, np.where(ceases, 0.0, v.counter))
@@ -44,7 +47,7 @@ def rates(v: Vitals, values: Floats, change: Floats, spacing: Floats) -> tuple[F
     """
     counter = v.counter > 0.0
     reset = counter & (change < 0.0)
-    if not counter.any():
+    if not np.count_nonzero(counter):
         return values, reset
     rate = np.where(reset, v.recent[0], change / np.maximum(spacing, 1.0))
     return np.where(counter, rate, values), reset

@@ -15,18 +15,22 @@ LEAST_ROWS, HOURLY = 6.0, 24.0  # rows of the mean, or an hour's
 STEP_LIMIT = 20.0  # mean errors of the forecast that one row counts for
 TIMES, ERRORS = 2.0, 3.0  # of the most so far; and so many mean errors more
 FADE_DAYS = 30.0  # over which the most is forgotten
-GROWTH = 0.1  # share an hour by which an unlikely course becomes a likely one
+GROWTH = 0.02  # share an hour by which an unlikely course becomes a likely one
 TOLD_ROWS = 10.0
 
 
 def learn(v: Vitals, season: Season, value: Floats, span: Floats, usual: Floats) -> None:
     """Take one row; `span` is how long the metric is known (s), `usual` its mean error."""
     live = season.repeated & (span > FROM_S)
-    if not live.any():
+    if not np.count_nonzero(live):
         return
     hourly = np.maximum(LEAST_ROWS, _hourly(v))
     limit = STEP_LIMIT * usual
-    change = np.minimum(np.maximum(value - season.week - v.lean, -limit), limit)
+    off = value - season.week
+    if np.count_nonzero(season.week_shift):  # on probation: the old level is normal, too
+        home = off + season.week_shift
+        off = np.where(np.abs(home) < np.abs(off), home, off)
+    change = np.minimum(np.maximum(off - v.lean, -limit), limit)
     np.copyto(v.lean, v.lean + change / hourly, where=live)
     more = np.abs(v.lean) - v.leaning
     daily = HOURLY * hourly
@@ -44,6 +48,8 @@ def odd(v: Vitals, span: Floats, usual: Floats, live: Bools) -> Bools:
     """
     now = live & (span >= JUDGED_FROM_S) & (v.leaning > 0.0)
     now &= np.abs(v.lean) > TIMES * v.leaning + ERRORS * usual
+    if not (np.count_nonzero(now) or np.count_nonzero(v.leant)):
+        return now
     np.copyto(v.leant, np.where(now, v.leant + 1.0, 0.0))
     return now & (v.leant <= TOLD_ROWS)
 

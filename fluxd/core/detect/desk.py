@@ -118,7 +118,7 @@ class Desk:
     ) -> tuple[Arrival, Rows]:
         """Turn totals into rates, and see which metrics begin anew as counters."""
         first = counts == 0
-        if first.any():
+        if np.count_nonzero(first):
             v.skipped[first] = v.counter[first] = v.rises[first] = v.falls[first] = 0.0
             v.least[first], v.total[first] = np.inf, values[first]
         since = np.where(first, 0, timestamps - marks).astype(np.float64)
@@ -147,7 +147,7 @@ class Desk:
         v.recent[1:] = v.recent[:-1].copy()
         v.recent[0] = rows.values
         pause = (arrival.spacing > GAP * v.interval) & (v.interval > 0.0)
-        at = np.flatnonzero(pause)
+        at = pause.nonzero()[0]
         if at.size:
             v.recent[:, at] = rows.values[at]
             v.short[at] = rows.values[at] - v.origin[at]
@@ -161,7 +161,7 @@ class Desk:
         The median of the first rows is the origin, so that one absurd first value costs nothing;
         what else the rows before taught is forgotten.
         """
-        at = np.flatnonzero((rows.counts == 0) | (rows.counts == RECENT - 1))
+        at = ((rows.counts == 0) | (rows.counts == RECENT - 1)).nonzero()[0]
         if not at.size:
             return
         block, slots, state = self._vitals[:, at], rows.slots[at], self._state
@@ -199,7 +199,7 @@ class Desk:
             early = rows.seen < WARMUP
             table[0, early], table[1:, early] = 0.0, np.nan
         table[0, arrival.resets] = 0.0
-        counters = np.flatnonzero(v.counter > 0.0)
+        counters = (v.counter > 0.0).nonzero()[0]
         rates = table[1:, counters]
         if counters.size:
             before = v.total[counters] - (
@@ -209,7 +209,7 @@ class Desk:
         verdicts = self._verdicts
         verdicts.score[at], verdicts.expected[at] = table[0], table[1]
         verdicts.lower[at], verdicts.upper[at] = table[2], table[3]
-        for i in np.flatnonzero(table[0] >= self._threshold).tolist():
+        for i in (table[0] >= self._threshold).nonzero()[0].tolist():
             verdicts.remarks[int(at[i])] = remarking.remark(
                 v, self._state, rows, seen, judged, found, self._local, i
             )

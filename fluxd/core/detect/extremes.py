@@ -10,7 +10,7 @@ from fluxd.core.detect.state import State
 def learn(v: Vitals, state: State, rows: Rows) -> None:
     """Take one row per metric; a day that is over goes into the metric's ring of days."""
     day = rows.timestamps // DAY_S
-    turned = np.flatnonzero(day != v.today)
+    turned = (day != v.today).nonzero()[0]
     if turned.size:
         _turn(v, state, rows, turned, day)
     np.minimum(v.low, rows.values, out=v.low)

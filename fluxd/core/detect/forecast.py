@@ -67,7 +67,7 @@ def learn(v: Vitals, phi: Floats, target: Floats, trust: Floats, rows: Rows, dai
     due = rows.counts % SOLVE == 0
     if rows.youngest < YOUNG:
         due &= rows.counts >= YOUNG
-    at = np.flatnonzero(due)
+    at = due.nonzero()[0]
     if at.size:
         v.weights[:, at] = solve(v.gram[:, at], v.moment[:, at])
 

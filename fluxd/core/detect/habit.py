@@ -36,7 +36,7 @@ def usual(state: State, rows: Rows) -> tuple[Floats, Floats]:
     part = (second - here * SPELL_S) / SPELL_S
     low, high = _middle(state, rows.slots, here)
     for share, step in ((part, SPELLS - 1), (1.0 - part, 1)):
-        at = np.flatnonzero(share < NEAR)
+        at = (share < NEAR).nonzero()[0]
         if at.size:
             beside = _middle(state, rows.slots[at], (here[at] + step) % SPELLS)
             low[at] = np.minimum(low[at], beside[0])
@@ -46,14 +46,21 @@ def usual(state: State, rows: Rows) -> tuple[Floats, Floats]:
 
 def _middle(state: State, slots: Ints, spell: Ints) -> tuple[Floats, Floats]:
     """Return what was undercut and exceeded on most of the last days; of two, on both."""
-    kept = state.habits[slots, spell].astype(np.float64).T
     days = state.habit_days[slots, spell]
-    a, b, c = kept[:HABIT_DAYS]
-    high = np.where(days > LEAST_DAYS, _median(a, b, c), np.minimum(a, b))
-    d, e, f = kept[HABIT_DAYS:]
-    low = np.where(days > LEAST_DAYS, _median(d, e, f), np.maximum(d, e))
     known = days >= LEAST_DAYS
-    return np.where(known, low, np.inf), np.where(known, high, -np.inf)
+    some = np.count_nonzero(known)
+    if not some:
+        return np.full(slots.size, np.inf), np.full(slots.size, -np.inf)
+    a, b, c, d, e, f = state.habits[slots, spell].T.astype(np.float64)
+    low, high = _median(d, e, f), _median(a, b, c)
+    two = days == LEAST_DAYS
+    if np.count_nonzero(two):
+        np.copyto(low, np.maximum(d, e), where=two)
+        np.copyto(high, np.minimum(a, b), where=two)
+    if some < days.size:
+        np.copyto(low, np.inf, where=~known)
+        np.copyto(high, -np.inf, where=~known)
+    return low, high
 
 
 def _median(a: Floats, b: Floats, c: Floats) -> Floats:
@@ -67,7 +74,7 @@ def turn(v: Vitals, state: State, rows: Rows, daily: Floats) -> Missed:
     was not reached today, nor in the spells beside it.
     """
     number = rows.local // SPELL_S
-    at = np.flatnonzero(number != v.spell)
+    at = (number != v.spell).nonzero()[0]
     if not at.size:
         return Missed(at, np.empty(0), np.empty(0))
     whole = daily[at] * (SPELL_S / DAY_S)
@@ -94,7 +101,7 @@ def _missed(v: Vitals, state: State, at: Ints, slots: Ints, latest: Ints, least:
     beside = [state.habits[slots, (spell + k) % SPELLS].astype(np.float64).T for k in (-2, 2)]
     days = [state.habit_days[slots, (spell + k) % SPELLS] for k in (-2, 0, 2)]
     known = np.minimum(np.minimum(days[0], days[1]), days[2]) >= HABIT_DAYS
-    known &= (v.spell_rows[:3, at] >= least).all(axis=0)
+    known &= (v.spell_rows[:3, at] >= least).all(axis=0) & (v.shift[at] == 0.0)
     high, low = kept[:HABIT_DAYS].min(axis=0), kept[HABIT_DAYS:].max(axis=0)
     around = np.maximum(*(side[:HABIT_DAYS].max(axis=0) for side in beside))
     below = np.minimum(*(side[HABIT_DAYS:].min(axis=0) for side in beside))
@@ -108,7 +115,7 @@ def _missed(v: Vitals, state: State, at: Ints, slots: Ints, latest: Ints, least:
 
 def _keep(v: Vitals, state: State, at: Ints, slots: Ints, latest: Ints, least: Floats) -> None:
     """Make the oldest of the closed spells part of its habits."""
-    ripe = np.flatnonzero(v.spell_rows[CLOSED - 1, at] >= np.maximum(least, 1.0))
+    ripe = (v.spell_rows[CLOSED - 1, at] >= np.maximum(least, 1.0)).nonzero()[0]
     if not ripe.size:
         return
     slots, spell = slots[ripe], (latest[ripe] - (CLOSED - 1)) % SPELLS

@@ -29,10 +29,12 @@ DOUBT = 0.5  # no claim rarer than this / rows seen
 BELL_DOUBT, BELL_ROWS = 0.04, 300.0  # the same of bell-shaped errors, at first
 FAINT_DOUBT = 0.3  # the same of what is no anomaly
 SCORE_PER_RARITY = 0.099
+LASTING = 0.1  # of score an anomaly has, per rarity of the rows just before: a glitch has none
 LEAST_CHANCE = 1e-5  # the band is never wider than that of this chance
 BELOW, ABOVE = 0.001, 0.002  # from the threshold: the most of what is no anomaly, the least of news
 REMARKABLE = 10.0 ** (-THRESHOLD / SCORE_PER_RARITY)  # chance per row
 TRUSTED, DEVIATIONS = 0.9, 4.3  # where errors are normal, so many deviations are remarkable
+ONGOING_S, STILL_RARE = 3_600.0, 2.0  # so long an anomaly lasts while its season is so far off
 MISSED = 3.0  # edges of the season's error that something usual must have stood out
 MORE = 0.03  # of score, per tenfold
 
@@ -60,30 +62,40 @@ class Judged:
 
 def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judged:
     """Weigh what was seen."""
-    rare = tail.rarity(v, seen.distance, seen.floor)
+    rare = tail.rarity(v, seen.distance, seen.floor, rows.n)
     normal = tail.normal(v, seen.distance[FORECAST], seen.floor, daily, rows)
     margin = np.maximum(v.edge[FORECAST], seen.floor)
-    result = score(rare, seen.light[FORECAST], normal, seen.habitual(margin), rows.n)
+    main = case(rare, normal, seen.habitual(margin))
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
+    result = score(rare, main, doubt, v.trace, rows.n)
+    live = rows.seen >= WARMUP
+    np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
     remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
-    half = tail.reach(v, FORECAST, remarkable, seen.floor)
+    half = tail.reach(v, FORECAST, remarkable, seen.floor, rows.n)
     near = v.mean[FORECAST] * (DEVIATIONS / tail.HALF_NORMAL)
     half = np.where(normal.trust > TRUSTED, np.minimum(half, near), half)
+    # On its first day a time of day has nothing but what the anomaly itself has taught.
+    off = live & seen.season.visited & (rare[SEASON] > STILL_RARE)
+    result = _ongoing(v, result, off)
     return Judged(with_news(result, found), half * seen.stretch, rare, result >= THRESHOLD)
 
 
-def score(rare: Floats, light: Floats, normal: tail.Normal, usual: Bools, n: Floats) -> Floats:
-    """Return the score: about a tenth of -log10 of the chance, from the threshold on.
-
-    Below it the order is another one, which shows what is odd but no anomaly: long courses count
-    for more there.
-    """
-    most = np.where(rare > PLAIN, PLAIN + STEEP * (rare - PLAIN), rare)
-    main = 0.4 * most[FORECAST] + 0.2 * (most[NOVELTY] + most[SEASON] + rare[UNREST])
+def case(rare: Floats, normal: tail.Normal, usual: Bools) -> Floats:
+    """Return how rare the row is, all parts weighed."""
+    most = np.minimum(rare, PLAIN + STEEP * (rare - PLAIN))
+    main = 0.4 * most[FORECAST] + 0.2 * (most[NOVELTY] + most[SEASON] + most[UNREST])
     alone = ALONE * np.maximum(most[FORECAST], most[SEASON])
     main = np.maximum(np.maximum(main, alone), normal.rarity)
-    main = np.where(usual, HABITUAL * main, main)
-    doubt = doubts(light, normal, n)
+    weighed: Floats = main * (1.0 - (1.0 - HABITUAL) * usual)
+    return weighed
+
+
+def score(rare: Floats, main: Floats, doubt: Floats, trace: Floats, n: Floats) -> Floats:
+    """Return the score: about a tenth of -log10 of the chance, and more of what lasts.
+
+    Below the threshold the order is another one, which shows what is odd but no anomaly: long
+    courses count for more there.
+    """
     chance = np.exp(-tail.LN10 * main) + doubt
     sure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faint = 0.15 * rare[FORECAST] + 0.3 * rare[NOVELTY] + 0.1 * rare[SEASON]
@@ -91,8 +103,23 @@ def score(rare: Floats, light: Floats, normal: tail.Normal, usual: Bools, n: Flo
     chance = np.exp(-tail.LN10 * faint) + FAINT_DOUBT / (n + 1.0)
     unsure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faintly = np.minimum(unsure, THRESHOLD - BELOW)
-    result: Floats = np.minimum(np.where(sure >= THRESHOLD, sure, faintly), 1.0)
+    lasting = sure + LASTING * trace
+    result: Floats = np.minimum(np.where(sure >= THRESHOLD, lasting, faintly), 1.0)
     return result
+
+
+def _ongoing(v: Vitals, result: Floats, off: Bools) -> Floats:
+    """Let an anomaly last while the metric stays off its season, for an hour at most.
+
+    The forecast follows within some rows, but a person would not say that it is over.
+    """
+    found = result >= THRESHOLD
+    if not (np.count_nonzero(found) or np.count_nonzero(v.ongoing)):
+        return result
+    goes_on = off & (found | (v.ongoing > 0.0))
+    np.copyto(v.ongoing, np.where(goes_on, v.ongoing + 1.0, 0.0))
+    lasts = goes_on & (v.ongoing * v.interval <= ONGOING_S)
+    return np.where(lasts, np.maximum(result, THRESHOLD), result)
 
 
 def doubts(light: Floats, normal: tail.Normal, n: Floats) -> Floats:
@@ -121,6 +148,8 @@ def with_news(plain: Floats, found: News) -> Floats:
     """Raise the scores of what is news to the threshold."""
     least = THRESHOLD + ABOVE
     flags = found.stuck | found.odd
+    if found.leak is None and not (np.count_nonzero(flags) or np.count_nonzero(found.missed)):
+        return plain
     raised = np.where(flags, np.maximum(plain, least), plain)
     far = MORE * np.log10(np.maximum(found.missed / MISSED, 1.0))
     raised = np.where(found.missed > 0.0, np.maximum(raised, least + np.minimum(far, 0.1)), raised)

@@ -18,7 +18,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Shorts: TypeAlias = npt.NDArray[np.uint16]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-VERSION = 2
+VERSION = 3
 """Of the formula and of this layout; a state of another version can't be continued."""
 
 WARMUP = 100
@@ -73,12 +73,16 @@ VITALS: dict[str, int] = {
     "high": 1,
     "unrest": 1,  # mean error of about five rows
     "far": 1,  # bursts of the forecast's error far beyond its edge, of late
+    "ongoing": 1,  # rows since an anomaly began that has not left the season's edge
+    "trace": 1,  # mean rarity of the rows before, half of it that of the last one
     "base": 1,  # mean of what the season said in the last half hour or so
     "offset": 1,  # mean distance from it
     "away": 1,  # rows in a row beyond what the regression can see, signed
     "away_mean": 1,
     "stay": 1,  # rows in a row on one side of the season, signed
     "stay_mean": 1,
+    "shift": 1,  # by which the season is off for hours, on probation: no part of the profiles yet
+    "shifted": 1,  # since when, Unix s
     "lean": 1,  # mean distance of the last hour from what is usual in this hour of the week
     "leaning": 1,  # the most that is usual
     "leant": 1,  # rows in a row that it was more
@@ -175,12 +179,16 @@ class Vitals:
     high: Floats
     unrest: Floats
     far: Floats
+    ongoing: Floats
+    trace: Floats
     base: Floats
     offset: Floats
     away: Floats
     away_mean: Floats
     stay: Floats
     stay_mean: Floats
+    shift: Floats
+    shifted: Floats
     lean: Floats
     leaning: Floats
     leant: Floats

@@ -47,7 +47,7 @@ def turn(v: Vitals, rows: Rows, value: Floats, span: Floats) -> Leak | None:
     np.minimum(v.least, rows.values, out=v.least)
     np.maximum(v.most, rows.values, out=v.most)
     hour = rows.timestamps // HOUR_S
-    at = np.flatnonzero(hour != v.hour)
+    at = (hour != v.hour).nonzero()[0]
     found = None
     if at.size:
         over = at[v.hour[at] >= 0.0]
@@ -89,7 +89,7 @@ def _judge(v: Vitals, at: Ints, span: Floats, low: Floats, high: Floats) -> Leak
     news = (hours >= LEAST_HOURS) & (v.climb_told[at] == 0.0) & (span >= KNOWN_S)
     with np.errstate(invalid="ignore"):  # no range yet
         news &= gone > RANGES * (high - low)
-    some = np.flatnonzero(news)
+    some = news.nonzero()[0]
     if not some.size:
         return None
     rising = v.climb[at[some]] > 0.0

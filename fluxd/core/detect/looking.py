@@ -72,15 +72,25 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
     by_season = np.abs(value - season.base - v.offset)
     stepped = season.known & (np.abs(season.base - turned) > STEP * usual) & (by_season < plain)
     stepped &= rows.counts >= forecast.YOUNG
-    error = np.where(stepped, by_season, plain)
-    expected = np.where(stepped, season.base + v.offset, guess * scale + v.level)
+    error, expected = plain, guess * scale + v.level
+    if np.count_nonzero(stepped):
+        error = np.where(stepped, by_season, plain)
+        expected = np.where(stepped, season.base + v.offset, expected)
+    off_season = np.abs(value - season.base)
+    if np.count_nonzero(v.shift):  # on probation: the old level is normal, too
+        home = np.abs(value - season.base + v.shift)
+        back = (v.shift != 0.0) & season.known
+        off_season = np.where(back, np.minimum(home, off_season), off_season)
+        back &= home < error
+        error = np.where(back, home, error)
+        expected = np.where(back, season.base - v.shift, expected)
     stretch = 1.0 + HERE * (season.error - v.error) / usual
     lowest, highest = habit.usual(state, rows)
     sights = novelty.look(v, pairs[:, novelty.SHORT]), novelty.look_long(v, pairs[:, novelty.LONG])
     distance = np.empty((PARTS, value.size))
     np.divide(error, stretch, out=distance[FORECAST])
     distance[NOVELTY] = novelty.surprise(sights[novelty.SHORT])
-    distance[SEASON] = np.abs(value - season.base)
+    distance[SEASON] = off_season
     distance[LONG_NOVELTY] = novelty.surprise(sights[novelty.LONG])
     distance[UNREST] = v.unrest
     return Look(

@@ -27,6 +27,8 @@ from fluxd.core.detect.state import State
 SHORT, LONG = 0, 1  # the two memories
 NEW_SHARE = 0.005  # of the rows are to be new
 RADIUS_STEP = 0.05  # of the radius' logarithm, per new row
+GROWN = float(np.exp(RADIUS_STEP * (1.0 - NEW_SHARE)))
+SHRUNK = float(np.exp(-RADIUS_STEP * NEW_SHARE))
 LEAST_MOVE = np.float32(0.02)  # share of the way that a well-known pair moves to what it met
 MOST_HITS = 50  # beyond which a pair moves no slower
 STEP_ROWS = 2000.0  # over which the mean step from row to row is taken
@@ -60,7 +62,7 @@ def slide(v: Vitals, state: State, rows: Rows, value: Floats, anew: Bools | None
     The two sums are made afresh from the ring once in its round, so that no rounding stays.
     """
     ring, single = state.ring.reshape(-1), value.astype(np.float32)
-    if anew is not None and anew.any():
+    if anew is not None and np.count_nonzero(anew):
         state.ring[rows.slots[anew]] = single[anew, None]
         np.copyto(v.long_now, LONG_WINDOW * single.astype(np.float64), where=anew)
         np.copyto(v.long_before, v.long_now, where=anew)
@@ -71,7 +73,7 @@ def slide(v: Vitals, state: State, rows: Rows, value: Floats, anew: Bools | None
     ring[at + place] = single
     v.long_now += single - middle
     v.long_before += middle - oldest
-    fresh = np.flatnonzero(place == RING - 1)
+    fresh = (place == RING - 1).nonzero()[0]
     if fresh.size:
         # At this place the ring lies in order of age.
         whole = state.ring[rows.slots[fresh]].astype(np.float64)
@@ -113,7 +115,7 @@ def _nearest(now: Singles, before: Singles, pairs: Singles) -> Sight:
 
 def surprise(sight: Sight) -> Floats:
     """Return the distance to the nearest memory, 0 where there is none yet."""
-    return np.where(sight.distance < NOTHING, sight.distance, 0.0)
+    return sight.distance * (sight.distance < NOTHING)
 
 
 def learn(
@@ -135,11 +137,10 @@ def learn(
         np.copyto(v.radius, limited / (rows.n + 1.0) + TINY, where=v.radius == 0.0)
     v.step += (limited - v.step) / np.minimum(rows.n + 1.0, STEP_ROWS)
     least = MAGNITUDE_FLOOR * (magnitude + v.step) + TINY
-    grown, shrunk = np.exp(RADIUS_STEP * (1.0 - NEW_SHARE)), np.exp(-RADIUS_STEP * NEW_SHARE)
     for memory, sight in enumerate(sights):
         new = sight.distance > v.radius[memory]
-        np.maximum(v.radius[memory] * np.where(new, grown, shrunk), least, out=v.radius[memory])
-        _remember(state, pairs, rows, memory, sight, np.flatnonzero(new))
+        np.maximum(v.radius[memory] * np.where(new, GROWN, SHRUNK), least, out=v.radius[memory])
+        _remember(state, pairs, rows, memory, sight, new.nonzero()[0])
 
 
 def _remember(

@@ -30,6 +30,7 @@ CENTRE = 0.5
 LIMIT = 4.0  # mean errors of the profile that one row counts for at most
 MOST_ROWS = 65_535.0
 WEEK_VISITED = 0.5  # of an hour's rows: a bin that was visited in an earlier week
+WEEK_REVISITED = 1.2  # the same, and in this one
 WEEK_BETTER = 0.7  # of the day profile's error, from which on the week's is taken
 
 
@@ -43,11 +44,14 @@ class Season:
     weekly: Bools  # whether that is the week's
     repeated: Bools  # whether the week's bin was visited in an earlier week
     known: Bools  # whether the base rests on earlier days
+    visited: Bools  # whether there was an earlier day at all
     error: Floats  # mean error of the forecast at this time of day; overall where unknown
     day_at: Ints  # where the bin is in the flat array of rows, and half of where its value is
     day_bin: tuple[Floats, Floats, Floats]  # value, error, rows
     week_at: Ints
     week_bin: tuple[Floats, Floats]  # value, rows
+    shift: Floats  # on probation, which is no part of the day's bins
+    week_shift: Floats  # the same of the week's
 
 
 def look(v: Vitals, state: State, rows: Rows, daily: Floats) -> Season:
@@ -64,27 +68,34 @@ def look(v: Vitals, state: State, rows: Rows, daily: Floats) -> Season:
     seen = counts.take(at).astype(np.float64)
     beside = flat.take(2 * other).astype(np.float64) - value
     far = np.where(left, CENTRE - part, part - CENTRE)  # share of the way to the neighbour
-    far = np.where(counts.take(other) > 0, far, 0.0)
-    day = np.where(seen > 0.0, value + beside * far, v.short)
+    far *= counts.take(other) > 0
+    day = np.where(seen > 0.0, value + beside * far + v.shift, v.short)
     week_at = rows.slots * WEEK_BINS + rows.local % WEEK_S // WEEK_BIN_S
     week_value = state.week.reshape(-1).take(week_at).astype(np.float64)
     week_seen = state.week_rows.reshape(-1).take(week_at).astype(np.float64)
-    week = np.where(week_seen > 0.0, week_value, day)
-    repeated = week_seen >= WEEK_VISITED * np.maximum(daily / HOURS, 1.0)
-    repeated &= rows.timestamps - state.firsts[rows.slots] >= WEEK_S
+    hourly = np.maximum(daily / HOURS, 1.0)
+    old = rows.timestamps - state.firsts[rows.slots] >= WEEK_S
+    repeated = old & (week_seen >= WEEK_VISITED * hourly)
+    # A bin that was not there before the shift has only known the new level.
+    week_shift = v.shift * (old & (week_seen > WEEK_REVISITED * hourly))
+    week = np.where(week_seen > 0.0, week_value + week_shift, day)
     weekly = repeated & (v.week_error < WEEK_BETTER * v.season_error)
+    visit = np.maximum(daily / DAY_BINS, 1.0)
     return Season(
         day=day,
         week=week,
         base=np.where(weekly, week, day),
         weekly=weekly,
         repeated=repeated,
-        known=weekly | (seen > DAY_KNOWN * np.maximum(daily / DAY_BINS, 1.0)),
+        known=weekly | (seen > DAY_KNOWN * visit),
+        visited=weekly | (seen > visit),
         error=np.where(seen > ERROR_KNOWN, error, v.error),
         day_at=at,
         day_bin=(value, error, seen),
         week_at=week_at,
         week_bin=(week_value, week_seen),
+        shift=v.shift,
+        week_shift=week_shift,
     )
 
 
@@ -98,22 +109,24 @@ def learn(
 ) -> None:
     """Move the bins of this row; once a bin is known, by `limit` at a time.
 
-    `error` is the forecast's, already limited; `daily` how many rows a day brings. A bin moves by
-    the mean of its first visits, then at a pace per day (week), however many rows a visit has.
+    `error` is the forecast's, already limited, and `daily` how many rows a day brings. A bin moves
+    by the mean of its first visits, then at a pace per day (week), however many rows a visit has.
     """
     old, old_error, seen = season.day_bin
     visit = np.maximum(daily / DAY_BINS, 1.0)
     pace = np.maximum(1.0 / (seen + 1.0), DAY_PACE / visit)
     limits = np.where(seen > DAY_KNOWN * visit, limit, np.inf)
     flat = state.day.reshape(-1)
-    flat[2 * season.day_at] = old + pace * _limited(value - old, limits)
+    flat[2 * season.day_at] = old + pace * _limited(value - season.shift - old, limits)
     flat[2 * season.day_at + 1] = old_error + pace * (error - old_error)
     state.day_rows.reshape(-1)[season.day_at] = np.minimum(seen + 1.0, MOST_ROWS)
     old, seen = season.week_bin
     visit = np.maximum(daily / HOURS, 1.0)
     pace = np.maximum(1.0 / (seen + 1.0), WEEK_PACE / visit)
     limits = np.where(seen > WEEK_KNOWN * visit, limit, np.inf)
-    state.week.reshape(-1)[season.week_at] = old + pace * _limited(value - old, limits)
+    state.week.reshape(-1)[season.week_at] = old + pace * _limited(
+        value - season.week_shift - old, limits
+    )
     state.week_rows.reshape(-1)[season.week_at] = np.minimum(seen + 1.0, MOST_ROWS)
 
 

@@ -1,7 +1,5 @@
 """What is told of a remarkable row, as known when it was analysed."""
 
-import numpy as np
-
 from fluxd.core.detect import extremes
 from fluxd.core.detect.judging import Judged, News
 from fluxd.core.detect.layout import FORECAST, NOVELTY, Vitals
@@ -47,7 +45,7 @@ def remark(
 def _news(told: Remark, v: Vitals, seen: Look, found: News, i: int) -> Remark:
     """Say what is news of a row whose score alone is none."""
     cause: Cause = told.cause
-    if found.leak is not None and (at := np.flatnonzero(found.leak.at == i)).size:
+    if found.leak is not None and (at := (found.leak.at == i).nonzero()[0]).size:
         cause, k = "trend", int(at[0])
         told.lasted, told.limit = float(found.leak.lasted[k]), float(found.leak.limit[k])
         told.due = float(found.leak.due[k])

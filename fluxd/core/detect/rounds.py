@@ -65,7 +65,7 @@ def blocks(slots: Ints, rows: Ints) -> Iterator[Block]:
 
 def _groups(ordered: Ints) -> tuple[Ints, Ints]:
     """Return start and length of each run of equal numbers."""
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    starts = (np.concatenate(([True], ordered[1:] != ordered[:-1]))).nonzero()[0]
     return starts, np.diff(np.append(starts, ordered.size))
 
 
@@ -74,7 +74,7 @@ def advancing(slots: Ints, timestamps: Ints, marks: Ints, fresh: Bools) -> Ints:
 
     `marks` and `fresh` (no mark yet) have one entry per row.
     """
-    rows = np.flatnonzero(fresh | (timestamps > marks))
+    rows = (fresh | (timestamps > marks)).nonzero()[0]
     order = rows[np.argsort(slots[rows], kind="stable")]
     same = slots[order[1:]] == slots[order[:-1]]
     if not (same & (timestamps[order[1:]] <= timestamps[order[:-1]])).any():

@@ -27,10 +27,10 @@ def learn(v: Vitals, rows: Rows, marks: Ints) -> None:
     due = counts % EVERY == 0
     if rows.youngest <= SPACINGS:
         first = counts == 1
-        if first.any():
+        if np.count_nonzero(first):
             spacings[:, first] = spacings[0, first]
         due = (due | (counts <= SPACINGS)) & (counts > 0)
-    at = np.flatnonzero(due)
+    at = due.nonzero()[0]
     if not at.size:
         return
     ordered = np.sort(spacings[:, at], axis=0)

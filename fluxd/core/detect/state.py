@@ -92,8 +92,8 @@ class State:
             raise ValueError("saved detector state of a wrong size")
         self.grow(start + count)
         # A blank slot's zeros are not written: its pages stay untouched.
-        used = np.flatnonzero(np.frombuffer(blob, np.int64, count, HEADER.size))
-        self.forget(start + np.flatnonzero(self.counts[start : start + count]))
+        used = (np.frombuffer(blob, np.int64, count, HEADER.size)).nonzero()[0]
+        self.forget(start + (self.counts[start : start + count]).nonzero()[0])
         at = HEADER.size
         for name, (shape, kind) in ARRAYS.items():
             items = count * int(np.prod(shape, dtype=np.int64))

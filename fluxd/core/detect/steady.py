@@ -23,11 +23,14 @@ def learn(v: Vitals, rows: Rows, daily: Floats) -> None:
     np.copyto(v.held_most, np.maximum(v.held_most, v.held), where=ended)
     v.changes += ended
     v.held_most *= 1.0 - 1.0 / np.maximum(FADE_DAYS * daily, FADE_ROWS)
-    np.copyto(v.held, np.where(same, v.held + 1.0, 0.0))
+    np.multiply(v.held + 1.0, same, out=v.held)
 
 
 def stuck(v: Vitals, span: Floats) -> Bools:
     """Tell whether it has just become news that the metric stands still; `span`: s known."""
+    still = v.held >= LEAST_ROWS
+    if not np.count_nonzero(still):
+        return still
     least = np.maximum(LEAST_ROWS, LONGER * (v.held_most + 1.0))
     news = (v.held >= least) & (v.held < least + TOLD_ROWS)
     return news & (v.changes >= LIVELY_CHANGES) & (v.held_mean < LIVELY_ROWS) & (span >= DAY_S)

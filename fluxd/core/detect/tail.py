@@ -23,6 +23,8 @@ ABSURD, LEAP = 1000.0, 10.0  # if so many edges off lasts RUN_ROWS, the edge lea
 
 FIRST_TAIL, LEAST_TAIL = 0.4, 0.26  # the least is about that of an exponential law
 BELL_TAIL = 0.13  # first and least index of bell-shaped distances
+MOST_TAIL, TAIL_ROWS, TAIL_SHARE = 0.5, 10_000.0, 1.0 / 3.0  # what is beyond it counts a third
+# after so many rows: it comes of anomalies that recur, and they are to be found all the same
 PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
 EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 3.0, 10.0  # indices that one burst counts for at most
 
@@ -38,7 +40,7 @@ HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's abs
 MARGIN = 1.5  # by which a normal law's rarity is lessened: nothing is quite normal
 FAR = 1.9  # edges; a normal law goes beyond once in 25,000 rows
 FAR_ROWS, FAR_DAYS = 10_000.0, 7.0  # memory of bursts that far: the longer of the two
-PARDONED, COUNTED, LEAST_FAR = 1.0, 3.0, 0.8  # such bursts let pass, the weight of others, of none
+PARDONED, COUNTED, LEAST_FAR = 1.0, 3.0, 1.0  # such bursts let pass, the weight of others, of none
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ def start(v: Vitals) -> None:
     v.mean[:] = 0.0
     v.square[:] = 0.0
     v.far[:] = 0.0
+    v.trace[:] = v.ongoing[:] = 0.0
 
 
 def bell(v: Vitals, floor: Floats, rows: Rows) -> Floats:
@@ -71,14 +74,14 @@ def bell(v: Vitals, floor: Floats, rows: Rows) -> Floats:
     known = v.mean > floor
     shape = v.square / np.where(known, v.mean * v.mean, 1.0)
     light = np.minimum(np.maximum((NO_BELL - shape) / (NO_BELL - BELL), 0.0), 1.0)
-    return np.where(known, light * np.minimum(BELL_ROWS / (rows.n + 1.0), 1.0), 0.0)
+    return light * np.minimum(BELL_ROWS / (rows.n + 1.0), 1.0) * known
 
 
 def begin(v: Vitals, light: Floats, rows: Rows) -> None:
     """Set the first edge and index of metrics whose warm-up is over."""
     if rows.youngest > WARMUP:
         return
-    ready = np.flatnonzero(rows.seen == WARMUP)
+    ready = (rows.seen == WARMUP).nonzero()[0]
     if ready.size:
         some = light[:, ready]
         v.tail[:, ready] = FIRST_TAIL + some * (BELL_TAIL - FIRST_TAIL)
@@ -86,13 +89,13 @@ def begin(v: Vitals, light: Floats, rows: Rows) -> None:
         v.edge[:, ready] = v.mean[:, ready] * (most + some * (least - most))
 
 
-def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
+def rarity(v: Vitals, distance: Floats, floor: Floats, n: Floats) -> Floats:
     """Return -log10 P(distance or more), shape (parts, metrics).
 
     Up to the edge u, 1.52 z/u; beyond it a power law, P = .03 (z/u)^(-1/g) (Hill 1975).
     """
     ratio = distance / np.maximum(np.maximum(v.edge, floor), TINY)
-    beyond = np.log(np.maximum(ratio, 1.0)) / (v.tail * LN10)
+    beyond = np.log(np.maximum(ratio, 1.0)) / (index(v.tail, n) * LN10)
     return np.minimum(ratio, 1.0) * EDGE_RARITY + beyond
 
 
@@ -107,12 +110,13 @@ def normal(v: Vitals, distance: Floats, floor: Floats, daily: Floats, rows: Rows
     known = mean > floor
     shape = v.square[FORECAST] / np.where(known, mean * mean, 1.0)
     trust = np.minimum(np.maximum((NORMAL - shape) / NORMAL_WIDTH, 0.0), 1.0)
-    trust = np.where(known, trust, 0.0)
+    trust *= known
     deviations = np.minimum(HALF_NORMAL * distance / np.maximum(mean, TINY), MOST_DEVIATIONS)
     memory = np.maximum(FAR_ROWS, FAR_DAYS * daily)
     bursts = COUNTED * np.maximum(v.far - PARDONED, 0.0) + LEAST_FAR
     most = -np.log10(bursts / (np.minimum(rows.n, memory) + 1.0))
-    return Normal(trust, trust * np.minimum(rarity_of_normal(deviations) - MARGIN, most))
+    rare = np.minimum(trust * (rarity_of_normal(deviations) - MARGIN), most)
+    return Normal(trust, np.sqrt(trust) * rare)
 
 
 def rarity_of_normal(deviations: Floats) -> Floats:
@@ -129,10 +133,21 @@ def rarity_of_normal(deviations: Floats) -> Floats:
     return np.maximum(rare, 0.0)
 
 
-def reach(v: Vitals, part: int, rare: Floats, floor: Floats) -> Floats:
+def index(tail: Floats, n: Floats) -> Floats:
+    """Return the index that is judged by, given the learnt one and the rows that taught it."""
+    late = n > TAIL_ROWS
+    if not np.count_nonzero(late):
+        return tail
+    lighter = np.minimum(tail, np.maximum(MOST_TAIL, TAIL_SHARE * tail))
+    return np.where(late, lighter, tail)
+
+
+def reach(v: Vitals, part: int, rare: Floats, floor: Floats, n: Floats) -> Floats:
     """Return the distance whose rarity is `rare` (at least that of the edge)."""
     edge = np.maximum(np.maximum(v.edge[part], floor), TINY)
-    far: Floats = edge * np.exp(np.minimum(v.tail[part] * LN10 * (rare - EDGE_RARITY), 60.0))
+    far: Floats = edge * np.exp(
+        np.minimum(index(v.tail[part], n) * LN10 * (rare - EDGE_RARITY), 60.0)
+    )
     return far
 
 
@@ -148,7 +163,7 @@ def learn(
         np.copyto(v.edge, _edge(v, distance, floor, rows, live), where=live)
     limited = np.minimum(distance, SHAPE_LIMIT * v.mean)
     rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), SHAPE_ROWS)
-    rate = np.where(v.run > SHAPE_RUN, 0.0, rate)
+    rate = rate * (v.run <= SHAPE_RUN)
     if rows.youngest < SHAPE_YOUNG:
         limited = np.where(rows.counts < SHAPE_YOUNG, distance, limited)
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
@@ -160,13 +175,13 @@ def _edge(v: Vitals, distance: Floats, floor: Floats, rows: Rows, live: Bools) -
     """Move by steps up and down whose balance is the quantile; quickly at first."""
     above = distance > v.edge
     # A metric in its warm-up must not change because a live one shares its batch.
-    np.copyto(v.run, np.where(above, v.run + 1.0, 0.0), where=live)
+    np.copyto(v.run, (v.run + 1.0) * above, where=live)
     rate = EDGE_ROWS / np.minimum(rows.n + 1.0, SLOWEST)
     up = np.minimum(rate, FASTEST) * (1.0 - EDGE_SHARE)
     lasting = v.run > RUN_ROWS
     step = np.where(above, np.where(lasting, up * RUN_SHARE, up), rate * -EDGE_SHARE)
     edge = v.edge * np.exp(step)
-    if lasting.any():
+    if np.count_nonzero(lasting):
         leap = np.minimum(distance / ABSURD, LEAP * np.maximum(v.edge, floor))
         edge = np.where(lasting, np.maximum(edge, leap), edge)
     return np.maximum(edge, 1e-12 * floor + TINY)
