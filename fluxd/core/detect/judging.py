@@ -27,6 +27,7 @@ ALONE = 0.8  # of its rarity counts where one of forecast and season has to make
 HABITUAL = 0.5  # of the rarity counts for what is usual at this time of day
 DOUBT = 0.5  # no claim rarer than this / rows seen
 BELL_DOUBT, BELL_ROWS = 0.04, 300.0  # the same of bell-shaped errors, at first
+PLENTY = 1_200.0  # rows after which an anomaly needs no proof by its size
 FAINT_DOUBT = 0.3  # the same of what is no anomaly
 SCORE_PER_RARITY = 0.099
 LASTING = 0.1  # of score an anomaly has, per rarity of the rows just before: a glitch has none
@@ -67,7 +68,8 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     margin = np.maximum(v.edge[FORECAST], seen.floor)
     main = case(rare, normal, seen.habitual(margin))
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
-    result = score(rare, main, doubt, v.trace, rows.n)
+    times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, rows.n)
+    result = score(rare, main, certain(doubt, times), v.trace, rows.n)
     live = rows.seen >= WARMUP
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
     remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
@@ -128,6 +130,16 @@ def doubts(light: Floats, normal: tail.Normal, n: Floats) -> Floats:
     sure = 1.0 - (1.0 - early) * (1.0 - normal.trust)
     doubt: Floats = (DOUBT + sure * (BELL_DOUBT - DOUBT)) / (n + 1.0)
     return doubt
+
+
+def certain(doubt: Floats, times: Floats) -> Floats:
+    """Lessen the doubt for want of rows where an error is so many times the largest to be expected.
+
+    Even of a law with a tail as heavy as Cauchy's, an error k times the largest of n comes once in
+    k n rows. No less doubt is left than after PLENTY of rows, so early anomalies rank low.
+    """
+    least = DOUBT / PLENTY
+    return np.where(doubt > least, np.maximum(doubt / times, least), doubt)
 
 
 def news(v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | None) -> News:

@@ -37,6 +37,7 @@ SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of
 
 NORMAL, NORMAL_WIDTH = 1.63, 0.06  # shape up to which, and over which, distances count as normal
 HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's absolute values
+SURELY = 8.0  # times the largest error that is to be expected of so many rows
 MARGIN = 1.5  # by which a normal law's rarity is lessened: nothing is quite normal
 FAR = 1.9  # edges; a normal law goes beyond once in 25,000 rows
 FAR_ROWS, FAR_DAYS = 10_000.0, 7.0  # memory of bursts that far: the longer of the two
@@ -140,6 +141,14 @@ def index(tail: Floats, n: Floats) -> Floats:
         return tail
     lighter = np.minimum(tail, np.maximum(MOST_TAIL, TAIL_SHARE * tail))
     return np.where(late, lighter, tail)
+
+
+def beyond_all(v: Vitals, distance: Floats, floor: Floats, n: Floats) -> Floats:
+    """Return how many times over a forecast's error is surely the largest of n rows, at least 1."""
+    edge = np.maximum(np.maximum(v.edge[FORECAST], floor), TINY)
+    largest = edge * np.maximum(EDGE_SHARE * n, 1.0) ** np.maximum(v.tail[FORECAST], LEAST_TAIL)
+    times: Floats = np.maximum(distance / (SURELY * largest), 1.0)
+    return times
 
 
 def reach(v: Vitals, part: int, rare: Floats, floor: Floats, n: Floats) -> Floats:
