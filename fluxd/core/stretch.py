@@ -139,9 +139,11 @@ class Stretch:
         self.join_s = max(JOIN_S, JOIN_INTERVALS * remark.interval)
         self.datapoints += 1
         self.history = self.history and row.history
-        if row.score > self.score:
+        if self._is_peak(row, remark):
             changed = True
             self._take_peak(row, remark)
+        if row.score > self.score:
+            changed, self.score = True, row.score
         if remark.cause == self.cause and remark.lasted >= RETOLD * self.told > 0.0:
             changed, self.told = True, remark.lasted
         if remark.cause == self.cause:
@@ -154,8 +156,17 @@ class Stretch:
             self.shift = Shift.watch(row.value, was)
         return self._track(row) or changed
 
+    def _is_peak(self, row: Row, remark: Remark) -> bool:
+        """Whether a datapoint is the strongest so far.
+
+        A score grows with what was before; of values the one furthest off is what a person means.
+        """
+        if self.datapoints > 1 and remark.cause == self.cause == "value":
+            return remark.forecast_rarity > self.forecast_rarity
+        return row.score > self.score
+
     def _take_peak(self, row: Row, remark: Remark) -> None:
-        self.score, self.peak, self.value = row.score, row.timestamp, row.value
+        self.peak, self.value = row.timestamp, row.value
         self.expected, self.lower, self.upper = row.expected, row.lower, row.upper
         self.forecast_rarity = remark.forecast_rarity
         self.novelty_rarity = remark.novelty_rarity

@@ -323,6 +323,7 @@ def test_the_cut_into_calls_and_a_restart_do_not_matter(
 
     cut: Known = {}
     stretches, bank = Stretches(), Bank()
+    bank.grow(count)
     cuts = np.cumsum(sizes)
     for part in np.split(np.arange(slots.size), cuts[cuts < slots.size]):
         follow(stretches, bank, (slots[part], times[part], values[part]), cut)

@@ -29,7 +29,7 @@ class Bank:
     >>> values = np.sin(times) + 10.0
     >>> values[900] = 30.0
     >>> verdicts = bank.advance(np.zeros(1000, np.int64), times, values)
-    >>> int(verdicts.score.argmax())
+    >>> int((verdicts.score >= bank.threshold).argmax())
     900
     """
 

@@ -68,7 +68,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     margin = np.maximum(v.edge[FORECAST], seen.floor)
     main = case(rare, normal, seen.habitual(margin))
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
-    times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, rows.n)
+    times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
     result = score(rare, main, certain(doubt, times), v.trace, rows.n)
     live = rows.seen >= WARMUP
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)

@@ -37,6 +37,7 @@ SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of
 
 NORMAL, NORMAL_WIDTH = 1.63, 0.06  # shape up to which, and over which, distances count as normal
 HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's absolute values
+MOST_GROWTH = 60.0  # as a power of e
 SURELY = 8.0  # times the largest error that is to be expected of so many rows
 MARGIN = 1.5  # by which a normal law's rarity is lessened: nothing is quite normal
 FAR = 1.9  # edges; a normal law goes beyond once in 25,000 rows
@@ -143,12 +144,18 @@ def index(tail: Floats, n: Floats) -> Floats:
     return np.where(late, lighter, tail)
 
 
-def beyond_all(v: Vitals, distance: Floats, floor: Floats, n: Floats) -> Floats:
-    """Return how many times over a forecast's error is surely the largest of n rows, at least 1."""
+def beyond_all(v: Vitals, distance: Floats, floor: Floats, magnitude: Floats, n: Floats) -> Floats:
+    """Return how many times over a forecast's error is surely the largest of n rows, at least 1.
+
+    Where values seldom change the errors say little: it must be larger than the level, too, and a
+    metric that has been nothing but zero has shown no scale at all.
+    """
     edge = np.maximum(np.maximum(v.edge[FORECAST], floor), TINY)
-    largest = edge * np.maximum(EDGE_SHARE * n, 1.0) ** np.maximum(v.tail[FORECAST], LEAST_TAIL)
-    times: Floats = np.maximum(distance / (SURELY * largest), 1.0)
-    return times
+    growth = np.maximum(v.tail[FORECAST], LEAST_TAIL) * np.log(np.maximum(EDGE_SHARE * n, 1.0))
+    largest = SURELY * edge * np.exp(np.minimum(growth, MOST_GROWTH))
+    times = distance / np.maximum(largest, magnitude)
+    known = np.maximum(magnitude, v.mean[FORECAST]) > floor
+    return np.where(known, np.maximum(times, 1.0), 1.0)
 
 
 def reach(v: Vitals, part: int, rare: Floats, floor: Floats, n: Floats) -> Floats:

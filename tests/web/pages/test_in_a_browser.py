@@ -54,7 +54,7 @@ def test_from_now_to_the_anomaly_and_to_its_metric(fed: Daemon, open_page: OpenP
     page.get_by_role("main").get_by_role("link", name=ODD).first.click()
     chart_of(page)
     expect(page.locator("#anomalies li")).not_to_have_count(0)
-    expect(page.locator("#sensitivity")).to_contain_text("would be reported")
+    expect(page.locator("#sensitivity")).to_contain_text("It is odd now: what would be noticed")
 
 
 def test_now_keeps_itself_up_to_date_and_touches_only_what_changed(
