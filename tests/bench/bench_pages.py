@@ -115,7 +115,9 @@ def arriving(daemon: Daemon, fleet: Fleet) -> Iterator[list[int]]:
         thread.join()
 
 
-def addresses(fleet: Fleet, anomalies: list[int], now: int) -> dict[str, list[str]]:
+def addresses(
+    fleet: Fleet, anomalies: list[int], incidents: list[int], now: int
+) -> dict[str, list[str]]:
     """Return what is asked for by its title: several addresses of the same kind."""
     rng = random.Random(1)
     names = rng.sample(fleet.names, 50)
@@ -130,6 +132,11 @@ def addresses(fleet: Fleet, anomalies: list[int], now: int) -> dict[str, list[st
         "page Metrics, a rare state": ["/metrics-list?state=retired"],
         "page of a metric": [f"/metrics-list/{name}" for name in names],
         "page of an anomaly": [f"/anomalies/{one}" for one in anomalies],
+        "page Incidents": ["/incidents"],
+        "page of an incident": [f"/incidents/{one}" for one in incidents],
+        "page Notifications": ["/settings/notifications"],
+        "page Silence": ["/settings/silence"],
+        "page Status": ["/status"],
         "sparkline": [f"/metrics-list/{name}/spark.svg" for name in names],
         "sensitivity": [f"/api/v1/metrics/{name}/sensitivity" for name in names],
         "anomalies of a metric": [f"/api/v1/anomalies?metric={name}&from=0" for name in names],
@@ -244,7 +251,8 @@ def measure(daemon: Daemon, fleet: Fleet, rounds: int, paints: int) -> None:
     """Ask for everything, and let a browser paint."""
     anomalies = [one["id"] for one in daemon.get("/api/v1/anomalies?limit=50").body["anomalies"]]
     slow: list[str] = []
-    for title, wanted in addresses(fleet, anomalies, int(time.time())).items():
+    incidents = [one["id"] for one in daemon.get("/api/v1/incidents?limit=50").body["incidents"]]
+    for title, wanted in addresses(fleet, anomalies, incidents, int(time.time())).items():
         took, largest = ask(daemon, wanted, rounds)
         table({title: f"{spread_ms(took, 50, 95):28} {largest / 1_000:,.0f} kB"})
         if np.percentile(took, 95) > 0.3:

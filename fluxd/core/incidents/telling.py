@@ -12,8 +12,8 @@ from fluxd.core.wording import moment, span
 # is critical from MANY on.
 MANY, VERY_MANY = 10, 100
 
-# One metric alone is high from this score on: what a quiet metric has less than once in ten years.
-EXTREME = 0.6
+# One metric alone is high from this score on: one in twenty anomalies of real metrics has it.
+EXTREME = 0.7
 
 # Names that a title has before it counts the others.
 NAMED = 2
