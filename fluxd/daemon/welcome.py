@@ -92,8 +92,8 @@ curl -i -d '{{"key":"{keys.ingest}","metrics":[{element}]}}' {address}/flux/metr
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/metrics/test.cpu
 
 3. Let an agent send it once a minute. Analysis begins with a metric's {WARMUP}th datapoint; history
-   sent with "fill": true counts, so an old series can be judged at once. Then ask what is odd, or be
-   told of it (Settings, Notifications, on its pages):
+   sent with "fill": true counts, so an old series can be judged at once. Then ask what is odd, or
+   be told of it (Settings, Notifications, on its pages):
 
 curl -H 'Authorization: Bearer {keys.read}' {address}/api/v1/anomalies
 

@@ -63,7 +63,7 @@ class Judged:
 
 def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judged:
     """Weigh what was seen."""
-    rare = tail.rarity(v, seen.distance, seen.floor, rows.n)
+    rare = tail.rarity(v, seen.distance, seen.floor)
     normal = tail.normal(v, seen.distance[FORECAST], seen.floor, daily, rows)
     margin = np.maximum(v.edge[FORECAST], seen.floor)
     main = case(rare, normal, seen.habitual(margin))
@@ -73,7 +73,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     live = rows.seen >= WARMUP
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
     remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
-    half = tail.reach(v, FORECAST, remarkable, seen.floor, rows.n)
+    half = tail.reach(v, FORECAST, remarkable, seen.floor)
     near = v.mean[FORECAST] * (DEVIATIONS / tail.HALF_NORMAL)
     half = np.where(normal.trust > TRUSTED, np.minimum(half, near), half)
     # On its first day a time of day has nothing but what the anomaly itself has taught.

@@ -23,7 +23,6 @@ ABSURD, LEAP = 1000.0, 10.0  # if so many edges off lasts RUN_ROWS, the edge lea
 
 FIRST_TAIL, LEAST_TAIL = 0.4, 0.26  # the least is about that of an exponential law
 BELL_TAIL = 0.13  # first and least index of bell-shaped distances
-MOST_TAIL, TAIL_ROWS, TAIL_SHARE = 0.5, 10_000.0, 1.0 / 3.0  # what is beyond it counts a third
 # after so many rows: it comes of anomalies that recur, and they are to be found all the same
 PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
 EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 3.0, 10.0  # indices that one burst counts for at most
@@ -91,13 +90,13 @@ def begin(v: Vitals, light: Floats, rows: Rows) -> None:
         v.edge[:, ready] = v.mean[:, ready] * (most + some * (least - most))
 
 
-def rarity(v: Vitals, distance: Floats, floor: Floats, n: Floats) -> Floats:
+def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
     """Return -log10 P(distance or more), shape (parts, metrics).
 
     Up to the edge u, 1.52 z/u; beyond it a power law, P = .03 (z/u)^(-1/g) (Hill 1975).
     """
     ratio = distance / np.maximum(np.maximum(v.edge, floor), TINY)
-    beyond = np.log(np.maximum(ratio, 1.0)) / (index(v.tail, n) * LN10)
+    beyond = np.log(np.maximum(ratio, 1.0)) / (v.tail * LN10)
     return np.minimum(ratio, 1.0) * EDGE_RARITY + beyond
 
 
@@ -135,15 +134,6 @@ def rarity_of_normal(deviations: Floats) -> Floats:
     return np.maximum(rare, 0.0)
 
 
-def index(tail: Floats, n: Floats) -> Floats:
-    """Return the index that is judged by, given the learnt one and the rows that taught it."""
-    late = n > TAIL_ROWS
-    if not np.count_nonzero(late):
-        return tail
-    lighter = np.minimum(tail, np.maximum(MOST_TAIL, TAIL_SHARE * tail))
-    return np.where(late, lighter, tail)
-
-
 def beyond_all(v: Vitals, distance: Floats, floor: Floats, magnitude: Floats, n: Floats) -> Floats:
     """Return how many times over a forecast's error is surely the largest of n rows, at least 1.
 
@@ -158,12 +148,11 @@ def beyond_all(v: Vitals, distance: Floats, floor: Floats, magnitude: Floats, n:
     return np.where(known, np.maximum(times, 1.0), 1.0)
 
 
-def reach(v: Vitals, part: int, rare: Floats, floor: Floats, n: Floats) -> Floats:
+def reach(v: Vitals, part: int, rare: Floats, floor: Floats) -> Floats:
     """Return the distance whose rarity is `rare` (at least that of the edge)."""
     edge = np.maximum(np.maximum(v.edge[part], floor), TINY)
-    far: Floats = edge * np.exp(
-        np.minimum(index(v.tail[part], n) * LN10 * (rare - EDGE_RARITY), 60.0)
-    )
+    growth = np.minimum(v.tail[part] * LN10 * (rare - EDGE_RARITY), MOST_GROWTH)
+    far: Floats = edge * np.exp(growth)
     return far
 
 
