@@ -2,92 +2,28 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from jobs.happenings import CHANNEL, Happenings, fleet, happenings
+from jobs.happenings import CHANNEL, fleet, happenings
+from jobs.outgoing import BUSY, REFUSED, URL, Desk, Script, a_desk, change, clock
 from store.posting import until
 
-from fluxd.core.detect import UTC
 from fluxd.core.errors import DeliveryError, StoreError
 from fluxd.core.incidents.notices import CALM_S, GATHER_S, SETTLE_S
 from fluxd.core.message import Message
 from fluxd.core.sending import DAY_S
 from fluxd.jobs.composing import Composer
-from fluxd.jobs.digests import Digester
-from fluxd.jobs.sending import Sender
-from fluxd.notify.channel import Answer
 from fluxd.store import outbox
-from fluxd.store.channels import StoredChannel, change_channel, delete_channel
-from fluxd.store.hushes import add_mute
-
-URL = "https://fluxd.example.org"
-BUSY = DeliveryError("the other side is busy", retry=True)
-REFUSED = DeliveryError("the key is wrong: make a new one", retry=False)
-
-
-class Script:
-    """A channel that does what the test says: an error to raise, or None to take a message."""
-
-    def __init__(self) -> None:
-        self.got: list[Message] = []
-        self.faults: list[Exception | None] = []
-        self.hold: Callable[[], object] = lambda: None
-
-    def send(self, message: Message, timeout_s: float) -> Answer:
-        assert timeout_s > 0
-        self.hold()
-        fault = self.faults.pop(0) if self.faults else None
-        if fault is not None:
-            raise fault
-        self.got.append(message)
-        return Answer("204")
-
-    @property
-    def told(self) -> list[tuple[str, str]]:
-        return [(one.kind, one.subject) for one in self.got]
-
-
-class Desk:
-    """The happenings with a sender whose channels are scripts, by their kind."""
-
-    def __init__(self, site: Happenings) -> None:
-        self.site = site
-        self.scripts = {kind: Script() for kind in ("webhook", "slack")}
-        self.script = self.scripts["webhook"]
-        self.composer = Composer(URL, "db-host", UTC)
-        self.restart()
-
-    def restart(self) -> None:
-        def build(kind: str, _settings: Mapping[str, str]) -> Script:
-            return self.scripts[kind]
-
-        self.sender = Sender(
-            self.site.store, self.composer, build, clock=lambda: self.site.now, luck=lambda: 0.0
-        )
-        self.digester = Digester(self.site.store, self.composer)
-        self.sender.start()
-
-    def pass_time(self, seconds: int, channel: int = 1) -> None:
-        """Let so much time pass, then do what is due."""
-        self.site.now += seconds
-        self.site.group()
-        while self.sender.send_next(channel):
-            pass
-
-    def state(self, entry: int = -1) -> tuple[str, str | None]:
-        found = self.site.outbox[entry]
-        return found.state, found.answer
+from fluxd.store.channels import StoredChannel, delete_channel
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    with happenings(*fleet(5, 40), "web.a", "web.b") as site:
-        site.now -= site.now % DAY_S - 12 * 3600  # noon
-        site.add_channel()
-        yield Desk(site)
+    with a_desk() as lent:
+        yield lent
 
 
 def test_a_message_goes_out_within_seconds_with_all_that_began_with_it(desk: Desk) -> None:
@@ -107,10 +43,6 @@ def test_a_message_goes_out_within_seconds_with_all_that_began_with_it(desk: Des
     assert message.links.open == f"{URL}/incidents/1"
     assert message.links.mute == f"{URL}/settings/silence?metric=web.b#mute"
     assert desk.state() == ("sent", "204")
-
-
-def clock(at: int) -> str:
-    return f"{at % DAY_S // 3600:02}:{at % 3600 // 60:02}"
 
 
 def test_a_network_cut_is_one_message_and_its_end() -> None:
@@ -305,190 +237,6 @@ def test_what_opens_again_as_its_end_is_written_is_not_told_over(
     desk.pass_time(60)
     desk.pass_time(CALM_S)
     assert [one.kind for one in desk.script.got] == ["opened", "resolved"]
-
-
-def test_in_quiet_hours_messages_wait_but_for_critical_ones(desk: Desk) -> None:
-    change(desk, quiet_hours="11:00-13:00")
-    desk.site.happen("web.a")
-    desk.pass_time(0)
-    desk.pass_time(GATHER_S)
-    assert desk.state() == ("waiting", "it waits: quiet hours")
-    assert clock(desk.site.outbox[0].due) == "13:00"
-    desk.site.happen(*fleet(5, 40), at=desk.site.now + 1_000)
-    desk.pass_time(1_000)
-    desk.pass_time(GATHER_S)
-    assert [one.severity for one in desk.script.got] == ["critical"]
-    desk.pass_time(3 * 3_600)
-    assert [one.severity for one in desk.script.got] == ["critical", "normal"]
-
-
-def change(desk: Desk, **policy: Any) -> None:
-    channel = replace(CHANNEL, id=1, **policy)
-    desk.site.store.writer.run(lambda writer: change_channel(writer, channel))
-
-
-def test_in_quiet_hours_the_digest_waits_too(desk: Desk) -> None:
-    change(desk, quiet_hours="22:00-09:00", digest="also")
-    desk.pass_time(20 * 3600)  # 8 o'clock
-    desk.digester.step(desk.site.now)
-    desk.pass_time(3_599)
-    assert desk.script.got == []
-    desk.pass_time(1)
-    assert [one.kind for one in desk.script.got] == ["digest"]
-
-
-def test_over_the_cap_the_worst_go_out_and_a_digest_tells_the_rest(desk: Desk) -> None:
-    change(desk, daily_cap=4)
-    for number, metric in enumerate(fleet(5, 1)):
-        desk.site.happen(metric, at=desk.site.now + 1_000 * number, score=0.4)
-    desk.site.happen("web.a", at=desk.site.now + 9_000, score=0.9)
-    desk.pass_time(10_000)
-    desk.pass_time(GATHER_S)
-    states = [one.state for one in desk.site.outbox]
-    assert states == ["sent", "sent", "sent", "withheld", "withheld", "sent"]
-    assert desk.script.got[-1].severity == "high"
-    assert desk.script.got[-1].notes == (
-        "This is message 4 of at most 4 today; what comes now is told in the next digest.",
-    )
-    desk.digester.step(desk.site.now)
-    desk.pass_time(DAY_S)
-    desk.digester.step(desk.site.now)
-    desk.pass_time(0)
-    digest = desk.script.got[-1]
-    assert digest.kind == "digest"
-    assert digest.subject == "2 incidents on db-host"
-    assert [story[2] for story in digest.stories] == [f"{URL}/incidents/4", f"{URL}/incidents/5"]
-    assert "2 of them were not sent when they began" in digest.notes[0]
-    desk.pass_time(DAY_S)
-    desk.digester.step(desk.site.now)
-    desk.pass_time(0)
-    assert desk.script.got[-1] is digest
-
-
-def test_what_waits_for_a_service_that_is_down_counts_for_the_cap(desk: Desk) -> None:
-    change(desk, daily_cap=4)
-    desk.script.faults = [BUSY] * 5
-    for number, metric in enumerate(fleet(5, 1)):
-        desk.site.happen(metric, at=desk.site.now + 1_000 * number, score=0.4)
-    desk.pass_time(10_000)
-    desk.pass_time(GATHER_S)
-    desk.script.faults = []
-    desk.pass_time(60)
-    assert [one.state for one in desk.site.outbox] == ["sent"] * 3 + ["withheld"] * 2
-
-
-def test_of_messages_that_go_out_at_once_as_many_do_as_may(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change(desk, daily_cap=4)
-    for number, metric in enumerate(fleet(4, 1)):
-        desk.site.happen(metric, at=desk.site.now + 1_000 * number, score=0.4)
-    desk.site.now += 10_000
-    desk.site.group()
-    desk.site.now += GATHER_S
-    meeting, compose = threading.Barrier(4), Composer.compose
-
-    def composed(*given: Any) -> Message | None:
-        meeting.wait(60)
-        return compose(*given)
-
-    monkeypatch.setattr(Composer, "compose", composed)
-    threads = [threading.Thread(target=desk.sender.send_next, args=(1,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    states = sorted(one.state for one in desk.site.outbox)
-    assert states == ["sent", "sent", "sent", "withheld"]
-
-
-def test_a_channel_that_is_switched_off_gets_nothing_more(desk: Desk) -> None:
-    desk.site.happen("web.a")
-    desk.pass_time(0)
-    change(desk, enabled=False)
-    desk.pass_time(GATHER_S)
-    assert desk.state() == ("waiting", None)
-    change(desk, enabled=True)
-    desk.pass_time(0)
-    assert [one.kind for one in desk.script.got] == ["opened"]
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-def test_a_clock_that_was_a_year_ahead_keeps_no_message(desk: Desk, *, restarted: bool) -> None:
-    change(desk, daily_cap=1)
-    right, desk.site.now = desk.site.now, desk.site.now + 365 * DAY_S
-    desk.digester.step(desk.site.now)
-    desk.site.happen("web.a", score=0.9)
-    desk.pass_time(0)
-    desk.pass_time(GATHER_S)
-    desk.site.happen(fleet(1, 1)[0], at=desk.site.now + 10_000, score=0.9)
-    desk.pass_time(10_000)
-    desk.sender.step(desk.site.now)
-    desk.site.now = right
-    desk.digester.step(right)
-    if restarted:
-        desk.restart()
-    desk.sender.step(right)
-    desk.pass_time(GATHER_S)
-    until(lambda: desk.state()[0] == "sent")
-    assert [one.kind for one in desk.script.got] == ["opened", "opened"]
-    desk.site.happen("web.b", score=0.9)
-    desk.pass_time(0)
-    desk.pass_time(GATHER_S)
-    assert desk.state()[0] == "withheld"
-    desk.pass_time(DAY_S)
-    desk.digester.step(desk.site.now)
-    desk.pass_time(0)
-    assert desk.script.got[-1].kind == "digest"
-
-
-def test_a_daily_digest_tells_what_was_silent_and_why(desk: Desk) -> None:
-    change(desk, digest="only")
-    now = desk.site.now
-    desk.site.store.writer.run(
-        lambda writer: add_mute(writer, "glob", "web.*", until=None, reason="", now=now)
-    )
-    desk.site.happen("web.a", at=now)
-    desk.site.happen(fleet(1, 1)[0], at=now + 2_000)
-    desk.pass_time(2_000)
-    assert desk.site.outbox == []
-    for _ in range(3):
-        desk.pass_time(DAY_S)
-        desk.digester.step(desk.site.now)
-        desk.pass_time(0)
-    first, second, _third = desk.script.got
-    assert first.subject == "1 incident on db-host"
-    assert first.notes == ("1 kept silent: muted by web.*.",)
-    assert second.subject == "All quiet on db-host"
-
-
-def test_what_began_before_a_digest_and_was_found_after_it_is_in_the_next(desk: Desk) -> None:
-    """A stop is told minutes after it began, or hours."""
-    change(desk, digest="only")
-    desk.pass_time(20 * 3600)  # 8 o'clock
-    desk.digester.step(desk.site.now)
-    desk.site.happen("web.a", at=desk.site.now - 1_200)
-    desk.site.happen("web.b", at=desk.site.now - 30 * DAY_S, ended=0, history=True)
-    desk.pass_time(60)
-    for _ in range(2):
-        desk.pass_time(DAY_S)
-        desk.digester.step(desk.site.now)
-    desk.pass_time(0)
-    subjects = [one.subject for one in desk.script.got]
-    assert subjects == [f"{what} on db-host" for what in ("All quiet", "1 incident", "All quiet")]
-    assert desk.script.got[1].notes == ()
-
-
-def test_what_is_muted_meanwhile_is_not_sent(desk: Desk) -> None:
-    now = desk.site.now
-    desk.site.happen("web.a")
-    desk.pass_time(0)
-    desk.site.store.writer.run(
-        lambda writer: add_mute(writer, "metric", "web.a", until=None, reason="", now=now)
-    )
-    desk.pass_time(GATHER_S)
-    assert desk.script.got == []
-    assert desk.state() == ("cancelled", "muted")
 
 
 def test_a_channel_that_is_deleted_gets_nothing_more(desk: Desk) -> None:
