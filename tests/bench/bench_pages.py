@@ -184,7 +184,7 @@ def first_paints(daemon: Daemon, paths: dict[str, str], rounds: int) -> dict[str
                 page = context.new_page()
                 page.goto(daemon.url + path)
                 page.wait_for_function(
-                    "performance.getEntriesByName('first-contentful-paint').length"
+                    "() => performance.getEntriesByName('first-contentful-paint').length"
                 )
                 paints.append(
                     page.evaluate(
