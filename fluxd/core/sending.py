@@ -1,10 +1,14 @@
 """When messages go out: tries and their distance, the cap of a day, and when a digest is due."""
 
+import re
 from typing import Literal, TypeAlias, get_args
 
 from fluxd.core.message import Severity, rank
 
 DAY_S = 86_400
+
+# What a channel may be called, in the file and on the page.
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 
 # Tries follow each other after 5 s, 10, 20 and so on, up to a quarter of an hour; after a day a
 # message is given up. Each wait is up to a third shorter, so that all don't come back at once.

@@ -12,7 +12,6 @@ named by FIELD_file, so that the settings may be read by others and systemd's Lo
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +21,12 @@ from typing import Any
 from fluxd.core.errors import ChannelError, ConfigError
 from fluxd.core.hush import read_quiet_hours
 from fluxd.core.message import SEVERITIES, Severity
-from fluxd.core.sending import DAILY_CAP, DIGESTS, Digest
+from fluxd.core.sending import CHANNEL_NAME, DAILY_CAP, DIGESTS, Digest
 from fluxd.daemon.kinds import Choice, Kind, Whole
 from fluxd.notify.kinds import KINDS, check
 
 SUFFIX = "_file"
 MOST_SECRET_BYTES = 4_096
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ def _channel(
     name: str, table: Mapping[str, Any], path: Path, *, credentials: bool
 ) -> ChannelConfig | None:
     where = f"{path}: channels.{name}"
-    if not _NAME.fullmatch(name):
+    if not CHANNEL_NAME.fullmatch(name):
         raise ConfigError(
             f"{where}: a channel's name has at most 40 letters, digits, - and _, such as "
             "[channels.ops]"

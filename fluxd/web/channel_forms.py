@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fluxd.core.errors import BadRequestError
 from fluxd.core.hush import MOST_NAME, read_quiet_hours
 from fluxd.core.message import SEVERITIES, Severity
-from fluxd.core.sending import DAILY_CAP, DIGESTS, Digest
+from fluxd.core.sending import CHANNEL_NAME, DAILY_CAP, DIGESTS, Digest
 from fluxd.notify.kinds import KINDS, Kind, check, public
 from fluxd.store.channels import StoredChannel
 
@@ -14,7 +14,6 @@ MOST_CAP = 1_000
 MOST_GLOBS = 100
 
 # As the configuration file has them: what is named here can be moved there.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _APART = re.compile(r"[\s,]+")
 
 Form = Mapping[str, str]
@@ -36,7 +35,7 @@ def read_channel(form: Form, old: StoredChannel | None) -> StoredChannel:
     """
     kind = find_kind(form.get("kind", "") if old is None else old.kind)
     name = form.get("name", "").strip()
-    if not _NAME.fullmatch(name):
+    if not CHANNEL_NAME.fullmatch(name):
         raise BadRequestError(
             "a channel's name has at most 40 letters, digits, - and _, such as ops-mail"
         )
