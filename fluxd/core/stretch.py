@@ -30,7 +30,8 @@ class Anomaly:
     """A stretch as it is stored, keyed by (slot, started); later snapshots replace earlier ones.
 
     `kind` is spike, drop, level shift, flat line, unusual pattern, stopped or resumed. `evidence`
-    has the numbers of the sentence, and `datapoints` from the start on, in columns.
+    has the numbers of the sentence, and `datapoints` from the start on, in columns. `went_on` is
+    when (Unix s) it last began anew within its time, after its end or once history was over.
     """
 
     slot: int
@@ -49,6 +50,7 @@ class Anomaly:
     datapoints: int
     history: bool
     severity: Severity = "normal"
+    went_on: int | None = None
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Stretch:
     ended: int | None = None
     datapoints: int = 0
     history: bool = True
+    went_on: int | None = None
     shift: Shift | None = None  # its own
     earlier_shift: Shift | None = None  # of the anomaly before it, while that explains anything
     score: float = -1.0
@@ -134,6 +137,8 @@ class Stretch:
         """Take an anomalous datapoint; whether what is told changes."""
         changed = self.ended is not None or self.datapoints == 0
         changed = changed or (self.history and not row.history)  # it happens now, not only then
+        if changed and self.datapoints:
+            self.went_on = row.timestamp
         self.ended, self.last, self.quiet = None, row.timestamp, 0
         self.interval = remark.interval
         self.join_s = max(JOIN_S, JOIN_INTERVALS * remark.interval)
@@ -244,6 +249,7 @@ class Stretch:
             datapoints=self.datapoints,
             history=self.history,
             severity=severity,
+            went_on=self.went_on,
         )
 
     def _story(self) -> Story:

@@ -6,11 +6,13 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fluxd.core.detect import LocalTime
 from fluxd.core.hush import HISTORY, Mute, Window, reason_to_hush
-from fluxd.core.incidents.grouping import Cluster, Grouping, Onset
+from fluxd.core.incidents.grouping import FLOOD, Cluster, Grouping, Onset
 from fluxd.core.incidents.kinship import Fleet, parts_of
+from fluxd.core.incidents.notices import GATHER_S
 from fluxd.store import Store
 from fluxd.store.connection import Connection
 from fluxd.store.hushes import (
@@ -23,6 +25,7 @@ from fluxd.store.hushes import (
 from fluxd.store.incident_queue import (
     STALE_S,
     Found,
+    Queued,
     Row,
     count_since,
     read_found,
@@ -54,6 +57,16 @@ MOST_LOOKS = 100
 HUSHES_KEPT_S = 90 * DAY_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """An anomaly that opened its incident again, at the time `at`; that had been over at `over`."""
+
+    queued: Queued
+    incident: int
+    over: int
+    at: int
+
+
 class Grouper:
     """Takes anomalies from the queue that the store keeps of them, on the scheduler's thread."""
 
@@ -64,6 +77,10 @@ class Grouper:
         self._known = 0  # series ids when the fleet was counted
         self._looks = 0
         self._batch = FIRST_BATCH
+        self._returns: dict[int, _Return] = {}  # by anomaly
+        self._ends: dict[
+            int, int
+        ] = {}  # when incidents were over (Unix s), as this turn found them
         self._hushed_until = 0  # mutes that ended up to then (Unix s) are done with
 
     def step(self, now: int) -> bool:
@@ -71,10 +88,10 @@ class Grouper:
         self._hear_again(now)
         began = time.monotonic()
         with self._store.read() as reader:
-            upto, anomalies = read_queue(reader, min(self._batch, BATCH))
-            if not anomalies:
+            upto, queued = read_queue(reader, min(self._batch, BATCH))
+            if not queued:
                 return False
-            found = read_found(reader, anomalies)
+            found = read_found(reader, self._with_returns(queued, now))
             groups = self._group(reader, found, now)
         changed = self._store.writer.run(
             functools.partial(
@@ -104,10 +121,11 @@ class Grouper:
         self._hushed_until = now
 
     def _group(self, reader: Connection, found: Sequence[Found], now: int) -> list[Grouped]:
-        """Return what goes to which incident; what has one already stays with it."""
+        """Return what goes to which incident; what has one stays with it, unless it goes on."""
         silent = self._silent(reader, found, now)
         by_anomaly = {one.anomaly: one for one in found}
-        clusters = self._place(reader, [one for one in found if one.incident is None])
+        new = [one for one in found if one.incident is None or one.went_on]
+        clusters = self._place(reader, new)
         groups = [
             Grouped(
                 cluster.incident,
@@ -121,14 +139,39 @@ class Grouper:
         ]
         known: dict[int, list[Found]] = defaultdict(list)
         for one in found:
-            if one.incident is not None:
+            if one.incident is not None and not one.went_on:
                 known[one.incident].append(one)
+        self._note_returns(groups, now)
         return groups + [Grouped(number, None, None, own, silent) for number, own in known.items()]
+
+    def _with_returns(self, queued: Sequence[Queued], now: int) -> list[Queued]:
+        """Return what is queued, and what returned so lately that nobody was told of it."""
+        self._returns = {
+            anomaly: one for anomaly, one in self._returns.items() if now - one.at < GATHER_S
+        }
+        looked_at = {anomaly: one.queued for anomaly, one in self._returns.items()}
+        for one in queued:
+            if one.went_on is not None or one.anomaly not in looked_at:
+                looked_at[one.anomaly] = one
+        return list(looked_at.values())
+
+    def _note_returns(self, groups: Sequence[Grouped], now: int) -> None:
+        """Note what went on and opened its incident again: it may be the first of a flood."""
+        for group in groups:
+            over = self._ends.get(group.incident)
+            again = [one for one in group.members if one.went_on]
+            for one in again:
+                before = self._returns.pop(one.anomaly, None)
+                if over is not None and one.incident == group.incident and len(again) < FLOOD:
+                    queued = Queued(one.anomaly, one.started, one.over)
+                    at = now if before is None else before.at
+                    self._returns[one.anomaly] = _Return(queued, group.incident, over, at)
 
     def _place(self, reader: Connection, new: Sequence[Found]) -> list[Cluster]:
         """Return the clusters that new anomalies are near to, and those that they begin."""
         self._count_fleet()
         self._looks = 0
+        self._ends = {one.incident: one.over for one in self._returns.values()}
         clusters: dict[int, Cluster] = {}
         begun: list[Cluster] = []
         for _, hour in itertools.groupby(new, lambda one: one.started // HOUR_S):
@@ -143,22 +186,29 @@ class Grouper:
                 causes_per_day=count_since(reader, until - RATE_DAYS * DAY_S, until) / RATE_DAYS,
                 together=functools.partial(self._together, reader),
             )
-            for one in some:
-                grouping.place(self._onset(one.anomaly, one.series, one.started, one.ended))
+            onsets = [self._onset(one) for one in some]
+            for onset in sorted(onsets, key=grouping.returns):
+                grouping.place(onset)
             begun = [one for one in grouping.clusters if not one.incident]
         return [*clusters.values(), *begun]
 
     def _cluster(self, reader: Connection, row: Row, new: Sequence[Found]) -> Cluster:
-        cluster = Cluster(row.id, row.first, row.last, row.ended)
+        if row.ended is not None:
+            self._ends[row.id] = row.ended
+        cluster = Cluster(row.id, row.first, row.last, self._ends.get(row.id), row.history)
         wanted = {one.series for one in new}
         for series in read_series_of(reader, row.id, wanted, limit=MOST_KNOWN):
-            cluster.know(self._onset(0, series, row.first))
+            parts, sender = self._names(series)
+            cluster.know(Onset(0, series, row.first, parts, sender))
         return cluster
 
-    def _onset(self, anomaly: int, series: int, started: int, ended: int | None = None) -> Onset:
+    def _onset(self, one: Found) -> Onset:
+        parts, sender = self._names(one.series)
+        return Onset(one.anomaly, one.series, one.started, parts, sender, one.ended, one.history)
+
+    def _names(self, series: int) -> tuple[frozenset[str], int]:
         catalog = self._store.catalog
-        name = catalog.name_of(series)
-        return Onset(anomaly, series, started, parts_of(name), catalog.key_of(series), ended)
+        return parts_of(catalog.name_of(series)), catalog.key_of(series)
 
     def _together(self, reader: Connection, series: int, others: Sequence[int]) -> bool:
         self._looks += 1
@@ -188,10 +238,12 @@ class Grouper:
 
 
 def _reason(one: Found, mutes: Sequence[Mute], windows: Sequence[Window], now: int) -> str | None:
-    if one.history or (one.silent == HISTORY and one.ended is not None):
+    if one.history:
         return HISTORY
-    if one.incident is None and one.ended is not None and one.ended < now - STALE_S:
-        return HISTORY
+    if one.ended is not None:
+        looks = one.incident is None or one.went_on
+        if one.ended < now - STALE_S if looks else one.silent == HISTORY:
+            return HISTORY
     if one.muted:
         return "muted"
     reasons = [

@@ -40,14 +40,14 @@ def write_anomalies(connection: apsw.Connection, anomalies: Iterable[Anomaly]) -
     """Store each anomaly, in place of an earlier form of the same (metric, started)."""
     connection.executemany(
         "INSERT INTO stretches (series, started, ended, peak, value, expected, lower, upper, score,"
-        " direction, kind, explanation, evidence, history, severity)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " direction, kind, explanation, evidence, history, severity, went_on)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (series, started) WHERE kind NOT IN ('stopped', 'resumed')"
         " DO UPDATE SET ended = excluded.ended, peak = excluded.peak,"
         " value = excluded.value, expected = excluded.expected, lower = excluded.lower,"
         " upper = excluded.upper, score = excluded.score, direction = excluded.direction,"
         " kind = excluded.kind, explanation = excluded.explanation, evidence = excluded.evidence,"
-        " history = excluded.history, severity = excluded.severity",
+        " history = excluded.history, severity = excluded.severity, went_on = excluded.went_on",
         [
             (
                 found.slot,
@@ -65,6 +65,7 @@ def write_anomalies(connection: apsw.Connection, anomalies: Iterable[Anomaly]) -
                 json.dumps(found.evidence, separators=(",", ":")),
                 int(found.history),
                 found.severity,
+                found.went_on,
             )
             for found in anomalies
         ],

@@ -14,7 +14,8 @@ _MEMBERS = (
     " acknowledged, silent"
 )
 _ANOMALY = (
-    "stretches.id, series.name, stretches.started, stretches.ended, peak, value, expected, lower,"
+    "stretches.id, series.name, coalesce(since, stretches.started),"
+    " coalesce(until, stretches.ended), peak, value, expected, lower,"
     " upper, score, direction, kind, stretches.explanation, stretches.severity"
 )
 
@@ -109,7 +110,7 @@ def get_incident(reader: apsw.Connection, number: int) -> StoredIncident | None:
 def incident_of(reader: apsw.Connection, anomaly: int) -> int | None:
     """Return the incident of an anomaly, None while it has none."""
     row: Any = reader.execute(
-        "SELECT incident FROM incident_members WHERE anomaly = ?", (anomaly,)
+        "SELECT incident FROM incident_members WHERE anomaly = ? AND until IS NULL", (anomaly,)
     ).fetchone()
     return int(row[0]) if row else None
 
@@ -121,7 +122,7 @@ def read_memberships(reader: apsw.Connection, number: int, *, limit: int) -> lis
         " JOIN stretches ON stretches.id = incident_members.anomaly"
         " JOIN series ON series.id = stretches.series"
         " WHERE incident = ? AND series.deleted IS NULL"
-        " ORDER BY stretches.started, stretches.id LIMIT ?",
+        " ORDER BY coalesce(since, stretches.started), stretches.id LIMIT ?",
         (number, limit),
     ).fetchall()
     return [Membership(StoredAnomaly(*row[:14]), row[14]) for row in rows]

@@ -5,6 +5,7 @@ from typing import Any
 
 import apsw
 
+from fluxd.core.hush import HISTORY
 from fluxd.core.incidents.telling import Member
 from fluxd.store.incident_queue import names_of
 
@@ -18,12 +19,13 @@ class Gathered:
     """Anomalies of an incident: all, or of very many those that came first and last.
 
     `reasons` says of each why it is not sent, None where it is. `anomalies` and `series` count all;
-    `history`: all these are history.
+    `history`: all these are history; `left`: all went on in other incidents.
     """
 
     members: list[Member]
     reasons: dict[int, str | None]
     history: bool
+    left: bool
     anomalies: int
     series: int
 
@@ -41,33 +43,37 @@ def gather(reader: apsw.Connection, incident: int) -> Gathered:
         (incident,),
     ).fetchone()
     rows: list[Any] = reader.execute(
-        "WITH some AS (SELECT anomaly, silent FROM ("
+        "WITH some AS (SELECT anomaly, silent, since, until FROM ("
         "    SELECT * FROM incident_members WHERE incident = ?1 ORDER BY anomaly LIMIT ?2)"
-        "  UNION SELECT anomaly, silent FROM ("
+        "  UNION SELECT anomaly, silent, since, until FROM ("
         "    SELECT * FROM incident_members WHERE incident = ?1 ORDER BY anomaly DESC LIMIT ?2))"
-        " SELECT stretches.id, stretches.series, series.name, started, ended, score, kind,"
-        " direction, severity,"
+        " SELECT stretches.id, stretches.series, series.name, coalesce(since, started),"
+        # Of what went on elsewhere the score may be what it is there: here it leads no more.
+        " coalesce(until, ended), iif(until IS NULL, score, 0.0), kind, direction, severity,"
         " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.metrics') END,"
-        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END, silent, history"
+        " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END, silent,"
+        " iif(until IS NULL, history, silent = ?3), until IS NOT NULL"
         " FROM some JOIN stretches ON stretches.id = some.anomaly"
         " JOIN series ON series.id = stretches.series WHERE series.deleted IS NULL",
-        (incident, MOST),
+        (incident, MOST, HISTORY),
     ).fetchall()
     members = [
         Member(*[*row[:8], row[8] == "low", row[9] or 1, bool(row[11]), names_of(row[10], row[2])])
         for row in rows
     ]
     reasons = {row[0]: row[11] for row in rows}
-    return Gathered(members, reasons, all(row[12] for row in rows), int(counts[0]), int(counts[1]))
+    history, left = (all(row[column] for row in rows) for column in (12, 13))
+    return Gathered(members, reasons, history, left, int(counts[0]), int(counts[1]))
 
 
 def is_lasting(reader: apsw.Connection, incident: int, *, since: int) -> bool:
-    """Whether an anomaly of an incident lasts that began after `since` (Unix s)."""
+    """Whether an anomaly of an incident lasts that began, or went on, after `since` (Unix s)."""
     row: Any = reader.execute(
         "SELECT EXISTS (SELECT 1 FROM incident_members"
         " JOIN stretches ON stretches.id = incident_members.anomaly"
         " JOIN series ON series.id = stretches.series"
-        " WHERE incident = ? AND ended IS NULL AND started > ? AND deleted IS NULL)",
+        " WHERE incident = ? AND until IS NULL AND ended IS NULL"
+        " AND coalesce(went_on, started) > ? AND deleted IS NULL)",
         (incident, since),
     ).fetchone()
     return bool(row[0])
@@ -76,7 +82,7 @@ def is_lasting(reader: apsw.Connection, incident: int, *, since: int) -> bool:
 def last_end(reader: apsw.Connection, incident: int) -> int | None:
     """Return when the last anomaly of an incident was over (Unix s), None where none is."""
     row: Any = reader.execute(
-        "SELECT max(ended) FROM incident_members"
+        "SELECT max(coalesce(until, ended)) FROM incident_members"
         " JOIN stretches ON stretches.id = incident_members.anomaly WHERE incident = ?",
         (incident,),
     ).fetchone()

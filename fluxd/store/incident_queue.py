@@ -25,6 +25,8 @@ TELLING_SIZE = 50
 class Found:
     """An anomaly that is new or was changed; `incident` None where it has none yet.
 
+    `started` is when its part in its incident began. `went_on`: it looks for one anew, since it
+    went on then; `over` is when it was over before, None where it was not.
     `names` are the metrics that it tells of: those of a stop, else its own. `muted`: its metric is.
     `silent` is why it was not sent so far, if that is so.
     """
@@ -40,6 +42,8 @@ class Found:
     muted: bool
     incident: int | None
     silent: str | None
+    went_on: bool
+    over: int | None
     names: tuple[str, ...]
 
 
@@ -51,27 +55,57 @@ class Row:
     first: int
     last: int
     ended: int | None
+    history: bool
 
 
-def read_queue(reader: apsw.Connection, limit: int) -> tuple[int, list[int]]:
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An anomaly to be looked at; `went_on` is when it began anew (Unix s), None if it did not.
+
+    `over` is when it was over before that, None where it was not, and `history`: it was that.
+    """
+
+    anomaly: int
+    went_on: int | None = None
+    over: int | None = None
+    history: bool = False
+
+
+def read_queue(reader: apsw.Connection, limit: int) -> tuple[int, list[Queued]]:
     """Return the anomalies to be looked at, each once, and up to which number that is the queue."""
     rows: list[Any] = reader.execute(
-        "SELECT seq, anomaly FROM incident_queue ORDER BY seq LIMIT ?", (limit,)
+        "SELECT seq, anomaly, went_on, over, history FROM incident_queue ORDER BY seq LIMIT ?",
+        (limit,),
     ).fetchall()
-    return (rows[-1][0] if rows else 0), list(dict.fromkeys(row[1] for row in rows))
+    found: dict[int, Queued] = {}
+    for _, anomaly, went_on, over, history in rows:
+        if anomaly not in found or went_on is not None:
+            found[anomaly] = Queued(anomaly, went_on, over, bool(history))
+    return (rows[-1][0] if rows else 0), list(found.values())
 
 
-def read_found(reader: apsw.Connection, anomalies: Collection[int]) -> list[Found]:
-    """Return anomalies by their ids, those that are gone left out, the first to begin first."""
+def read_found(reader: apsw.Connection, queued: Collection[Queued]) -> list[Found]:
+    """Return the anomalies themselves, those that are gone left out, the first to begin first.
+
+    One that has no incident yet is placed by its own beginning, be it that it goes on: but for what
+    was over when it was found, which nobody was told.
+    """
     rows: list[Any] = reader.execute(
-        "SELECT stretches.id, stretches.series, series.name, series.key, keys.name, started, ended,"
-        " history, series.muted, incident, silent,"
+        "WITH wanted AS (SELECT json_extract(value, '$[0]') AS id,"
+        "   json_extract(value, '$[1]') AS went_on, json_extract(value, '$[2]') AS over,"
+        "   json_extract(value, '$[3]') AS was_history FROM json_each(?1)),"
+        " found AS (SELECT wanted.*, incident, silent, since,"
+        "   wanted.went_on IS NOT NULL"
+        "     AND (incident IS NOT NULL OR (was_history AND over IS NOT NULL)) AS anew"
+        "   FROM wanted LEFT JOIN incident_members ON anomaly = wanted.id AND until IS NULL)"
+        " SELECT stretches.id, stretches.series, series.name, series.key, keys.name,"
+        " iif(anew, found.went_on, coalesce(since, started)) AS began, ended, history,"
+        " series.muted, incident, silent, anew, over,"
         " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END"
-        " FROM json_each(?1) AS wanted JOIN stretches ON stretches.id = wanted.value"
+        " FROM found JOIN stretches ON stretches.id = found.id"
         " JOIN series ON series.id = stretches.series JOIN keys ON keys.id = series.key"
-        " LEFT JOIN incident_members ON incident_members.anomaly = stretches.id"
-        " WHERE series.deleted IS NULL ORDER BY started, stretches.id",
-        (json.dumps(list(anomalies)),),
+        " WHERE series.deleted IS NULL ORDER BY began, stretches.id",
+        (json.dumps([(one.anomaly, one.went_on, one.over, one.history) for one in queued]),),
     ).fetchall()
     return [Found(*[*row[:-1], names_of(row[-1], row[2])]) for row in rows]
 
@@ -84,9 +118,9 @@ def read_near(
     That is by their beginnings, or because the series are in them and they last or lately did.
     """
     rows: list[Any] = reader.execute(
-        "SELECT id, first, last, ended FROM incident_rows"
+        "SELECT id, first, last, ended, history FROM incident_rows"
         " WHERE last BETWEEN ?1 - ?4 AND ?2 + ?4 + ?5"
-        " UNION SELECT incident_rows.id, first, last, ended FROM ("
+        " UNION SELECT incident_rows.id, first, last, ended, history FROM ("
         "   SELECT DISTINCT incident FROM json_each(?3) AS wanted CROSS JOIN incident_members"
         "   INDEXED BY incident_members_by_series ON incident_members.series = wanted.value)"
         " JOIN incident_rows ON incident_rows.id = incident"

@@ -1,5 +1,6 @@
 """Incidents as the job that groups anomalies reads and writes them, and as people act on them."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.incidents.lifecycle import Event, State, after
 from fluxd.core.incidents.telling import Account, Member, account_of, sentence_of
 from fluxd.core.message import Severity, rank
-from fluxd.store.incident_members import gather, is_lasting, last_end
+from fluxd.store import outbox
+from fluxd.store.incident_members import Gathered, gather, is_lasting, last_end
 from fluxd.store.incident_queue import STALE_S, Found
 from fluxd.store.notices import queue_notices
 
@@ -50,12 +52,19 @@ def write_groups(
     changed = dict.fromkeys(row[0] for row in lost)
     for group in groups:
         incident = group.incident or _insert(connection, group, now)
+        changed |= dict.fromkeys(_leave(connection, incident, group.members, now))
         connection.executemany(
-            "INSERT INTO incident_members (anomaly, incident, series, silent)"
-            " VALUES (?1, ?2, ?3, ?4)"
-            " ON CONFLICT (anomaly) DO UPDATE SET silent = excluded.silent",
+            "INSERT INTO incident_members (anomaly, incident, series, silent, since)"
+            " VALUES (?1, ?2, ?3, ?4, ?5)"
+            " ON CONFLICT (anomaly, incident) DO UPDATE SET silent = excluded.silent, until = NULL",
             [
-                (one.anomaly, incident, one.series, group.silent[one.anomaly])
+                (
+                    one.anomaly,
+                    incident,
+                    one.series,
+                    group.silent[one.anomaly],
+                    one.started if one.went_on else None,
+                )
                 for one in group.members
             ],
         )
@@ -69,6 +78,32 @@ def write_groups(
         refresh(connection, incident, fleet=fleet, offset=offset, now=now)
     connection.execute("DELETE FROM incident_queue WHERE seq <= ?", (upto,))
     return list(changed)
+
+
+def _leave(
+    connection: apsw.Connection, incident: int, members: Iterable[Found], now: int
+) -> set[int]:
+    """End the parts of anomalies in other incidents; return those that this may change.
+
+    What people were told of an incident stays true: that it was over, and what was odd in it. What
+    it has not told yet is decided anew.
+    """
+    gone = [one for one in members if one.incident not in (None, incident)]
+    connection.executemany(
+        "UPDATE incident_members SET until = ?3 WHERE anomaly = ?1 AND incident = ?2",
+        [
+            (one.anomaly, one.incident, one.started if one.over is None else one.over)
+            for one in gone
+        ],
+    )
+    rows: list[Any] = connection.execute(
+        "SELECT incident_rows.id FROM json_each(?) AS wanted"
+        " JOIN incident_rows ON incident_rows.id = wanted.value WHERE state != 'resolved'",
+        (json.dumps([one.incident for one in gone]),),
+    ).fetchall()
+    for (number,) in rows:
+        outbox.take_back(connection, number, now=now)
+    return {row[0] for row in rows}
 
 
 def _insert(connection: apsw.Connection, group: Grouped, now: int) -> int:
@@ -101,6 +136,9 @@ def refresh(
         _remove(connection, incident, now)
         return
     before, severity, closed = row
+    if gathered.left:
+        _close(connection, incident, gathered, before, now)
+        return
     state = before
     account = account_of(gathered.members, fleet, least=gathered.series)
     if rank(account.severity) > rank(severity):
@@ -136,6 +174,22 @@ def refresh(
         return  # an anomaly was pruned, or its metric deleted: no news, whatever a channel was told
     queue_notices(
         connection, incident, state=state, severity=severity, heard=gathered.heard, now=now
+    )
+
+
+def _close(
+    connection: apsw.Connection, incident: int, gathered: Gathered, before: State, now: int
+) -> None:
+    """End an incident whose anomalies went on in others: what is told of it stays as it was."""
+    connection.execute(
+        "UPDATE incident_rows SET state = ?2, ended = coalesce(ended, ?3), anomalies = ?4,"
+        " acknowledged = NULL WHERE id = ?1",
+        (
+            incident,
+            after(before, "over") or before,
+            last_end(connection, incident) or now,
+            gathered.anomalies,
+        ),
     )
 
 

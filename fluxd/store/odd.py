@@ -102,7 +102,8 @@ def read_reasons(reader: apsw.Connection, anomalies: Iterable[int]) -> dict[int,
     """Return why anomalies were not sent, of those that were not, by their ids."""
     rows: list[Any] = reader.execute(
         "SELECT anomaly, silent FROM json_each(?) AS wanted"
-        " JOIN incident_members ON anomaly = wanted.value WHERE silent IS NOT NULL",
+        " JOIN incident_members ON anomaly = wanted.value"
+        " WHERE silent IS NOT NULL AND until IS NULL",
         (json.dumps(list(anomalies)),),
     ).fetchall()
     return dict(rows)

@@ -102,6 +102,15 @@ def cancel(
         )
 
 
+def take_back(connection: apsw.Connection, incident: int, *, now: int) -> None:
+    """Take back every message of an incident that has not been tried."""
+    connection.execute(
+        "UPDATE outbox SET state = 'cancelled', finished = ?2, answer = 'not needed any more'"
+        " WHERE incident = ?1 AND state = 'waiting' AND body IS NULL",
+        (incident, now),
+    )
+
+
 # In these states a message that is not written yet has told nothing.
 _UNTOLD = ("waiting", "sending")
 

@@ -62,6 +62,7 @@ def test_a_spike_is_one_anomaly_with_its_numbers() -> None:
     assert anomaly.evidence["known"] == 1200
     assert anomaly.evidence["highest"] == values[:1200].max()
     assert not anomaly.history
+    assert anomaly.went_on is None
 
 
 def test_a_drop_looks_down() -> None:
@@ -101,6 +102,7 @@ def test_another_datapoint_within_the_hour_continues_the_anomaly() -> None:
     assert first.started == START + 60 * 1200
     assert first.peak == first.ended == START + 60 * 1240
     assert first.datapoints == 2
+    assert (first.went_on, second.went_on) == (first.peak, None)
     assert second.started == START + 60 * 1400
 
 
@@ -297,6 +299,7 @@ def test_history_is_told_from_live() -> None:
     assert [a.history for a in known.values()] == [True]
     follow(stretches, bank, (slots[new], times[new], values[new]), known)
     assert [a.history for a in known.values()] == [False]
+    assert [a.went_on for a in known.values()] == [int(times[new][0])]
 
 
 def busy(n: int, seed: int) -> Array:

@@ -115,6 +115,16 @@ def happenings(*metrics: str, folder: Path | None = None) -> Iterator[Happenings
         yield Happenings(store, metrics)
 
 
+def sent(site: Happenings) -> None:
+    """Have what waits sent, as the sender would."""
+    site.store.writer.run(
+        lambda writer: writer.execute(
+            "UPDATE outbox SET state = 'sent', finished = ?, body = '{}' WHERE state = 'waiting'",
+            (site.now,),
+        )
+    )
+
+
 def fleet(hosts: int, kinds: int) -> list[str]:
     """Return the names of `kinds` metrics of each of so many hosts."""
     return [f"prod.host-{host:02}.m{kind}" for host in range(hosts) for kind in range(kinds)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jobs.happenings import CHANNEL, Happenings, fleet, happenings
+from jobs.happenings import CHANNEL, Happenings, fleet, happenings, sent
 
 from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.hush import Window
@@ -110,16 +110,6 @@ def test_an_incident_is_told_from_its_beginning_to_its_end() -> None:
         assert (one.state, one.ended) == ("resolved", site.now + 90)
         assert site.queued == [("opened", "sent"), ("resolved", "waiting")]
         assert site.outbox[1].due == site.now + CALM_S
-
-
-def sent(site: Happenings) -> None:
-    """Have what waits sent, as the sender would."""
-    site.store.writer.run(
-        lambda writer: writer.execute(
-            "UPDATE outbox SET state = 'sent', finished = ?, body = '{}' WHERE state = 'waiting'",
-            (site.now,),
-        )
-    )
 
 
 def test_what_spreads_is_told_when_it_has_spread() -> None:

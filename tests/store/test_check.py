@@ -277,17 +277,17 @@ def test_a_damaged_band_is_told(path: Path, assignment: str) -> None:
 
 
 def test_evidence_that_is_no_json_is_told(path: Path) -> None:
-    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{', 0, 'normal', NULL)"
+    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{', 0, 'normal', NULL, NULL)"
     change(path, f"INSERT INTO stretches VALUES {stretch}")
     assert "the evidence of anomaly 1 of a is no JSON" in told(path, "anomalies")
 
 
 def test_an_incident_that_has_lost_an_anomaly_is_told(path: Path) -> None:
-    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL)"
+    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL, NULL)"
     change(path, f"INSERT INTO stretches VALUES {stretch}")
     incident = "(1, 'open', 'low', 5, NULL, 5, 5, 1, 2, 1, 1, 't', 'e', NULL, 0, NULL, NULL, 5)"
     change(path, f"INSERT INTO incident_rows VALUES {incident}")
-    change(path, "INSERT INTO incident_members VALUES (1, 1, 1, NULL)")
+    change(path, "INSERT INTO incident_members VALUES (1, 1, 1, NULL, NULL, NULL)")
     assert "incidents" not in problems(path)  # it waits to be grouped
     change(path, "DELETE FROM incident_queue")
     assert "incident 1 counts 2 anomalies and has 1" in told(path, "incidents")
@@ -320,7 +320,7 @@ def test_a_damaged_index_has_a_mend_of_its_own(path: Path) -> None:
     connection.execute(f"PRAGMA writable_schema = 1; DELETE {index}").fetchall()
     connection.close()
     connection = apsw.Connection(str(path))
-    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL)"
+    stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL, NULL)"
     connection.execute(f"INSERT INTO stretches VALUES {stretch}")
     connection.execute("PRAGMA writable_schema = 1").fetchall()
     connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", entry)

@@ -168,6 +168,36 @@ def test_anomalies_of_the_second_schema_are_kept_as_normal_ones(folder: Path) ->
     assert {"stretches_by_time", "stretches_by_series", "stretches_without_before"} <= names
 
 
+def test_incidents_of_the_fifth_schema_keep_their_anomalies(folder: Path) -> None:
+    path = folder / FILE_NAME
+    connection = open_writer(path, create=True)
+    with transaction(connection):
+        for number in range(1, 6):
+            connection.execute(STEPS[number]).fetchall()
+        connection.pragma("user_version", 5)
+        connection.execute(
+            "INSERT INTO keys (id, name, secret, scope, created) VALUES (1, 'k', 's', 'ingest', 1)"
+        )
+        connection.execute("INSERT INTO series (id, name, key, created) VALUES (1, 'a', 1, 1)")
+        connection.execute(
+            "INSERT INTO stretches VALUES"
+            " (7, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL)"
+        )
+        connection.execute("INSERT INTO incident_members VALUES (7, 3, 1, 'muted')")
+    connection.close()
+    with opened(path) as store:
+        with store.read() as reader:
+            members = reader.execute("SELECT * FROM incident_members").fetchall()
+            queued = reader.execute("SELECT anomaly, went_on FROM incident_queue").fetchall()
+        assert members == [(7, 3, 1, "muted", None, None)]
+        assert queued == [(7, None)]
+        store.writer.run(lambda writer: writer.execute("DELETE FROM stretches"))
+        with store.read() as reader:
+            assert reader.execute("SELECT * FROM incident_members").fetchall() == []
+            rest = reader.execute("SELECT anomaly, incident FROM incident_queue").fetchall()
+        assert rest == [(7, None), (7, 3)]
+
+
 def test_after_the_migration_the_last_write_stands(folder: Path) -> None:
     path = folder / FILE_NAME
     expected = oldest_store(path)

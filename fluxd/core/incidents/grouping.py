@@ -1,14 +1,16 @@
 """Which incident an anomaly belongs to: by time first, then by kinship, then by what went together.
 
-An anomaly joins an incident
+An anomaly joins an incident, the first of these that there is,
 
-    that has its metric         while it lasts and up to REOPEN_S after
-    that began at its time      within ALONE_S, or less where much happens by chance anyway
+    that has its metric         while it lasts
     that is a flood             within ALONE_S, whatever else happens
+    that has its metric         up to REOPEN_S after its end
+    that began at its time      within ALONE_S, or less where much happens by chance anyway
     of kin, or of metrics that
     have gone together before   within KIN_S
 
 and no incident draws others in for longer than SPREAD_S: two causes ten minutes apart are two.
+What happens now does not join what was found in history: nobody was told of that.
 """
 
 from collections import Counter
@@ -35,7 +37,8 @@ BY_CHANCE = 0.05
 class Onset:
     """An anomaly that looks for its incident; `sender` is a key's id.
 
-    `started` and `ended` are in Unix s, `ended` None while it lasts.
+    `started` and `ended` are in Unix s, `ended` None while it lasts. One that goes on has `started`
+    then. `history` says that it was over before it was found.
     """
 
     anomaly: int
@@ -44,6 +47,7 @@ class Onset:
     parts: frozenset[str]
     sender: int
     ended: int | None = None
+    history: bool = False
 
 
 @dataclass(slots=True)
@@ -51,13 +55,14 @@ class Cluster:
     """An incident as what may be joined: `incident` 0 until it is stored; times in Unix s.
 
     `first` and `last` are the beginnings of its first and last anomaly, those of metrics that it
-    had already apart. `over` is when it was resolved, None while it lasts.
+    had already apart. `over` is when it was resolved, None while it lasts. `history`: all of it is.
     """
 
     incident: int
     first: int
     last: int
     over: int | None = None
+    history: bool = False
     series: set[int] = field(default_factory=set)
     parts: Counter[str] = field(default_factory=Counter)
     senders: Counter[int] = field(default_factory=Counter)
@@ -66,6 +71,7 @@ class Cluster:
     def take(self, onset: Onset) -> None:
         """Let an anomaly in."""
         self.added.append(onset)
+        self.history = self.history and onset.history
         if self.over is not None:
             self.over = None if onset.ended is None else max(self.over, onset.ended)
         if onset.series in self.series:
@@ -91,7 +97,13 @@ class Cluster:
         """Whether the anomaly's metric is in it, and it lasts or is over not long enough."""
         if onset.series not in self.series or onset.started < self.first - KIN_S:
             return False
-        return self.over is None or onset.started <= self.over + REOPEN_S
+        if self.over is None:
+            return True
+        return onset.started <= self.over + REOPEN_S and self.is_for(onset)
+
+    def is_for(self, onset: Onset) -> bool:
+        """Whether it is no history that something joins which happens now."""
+        return onset.history or not self.history
 
 
 def alone_s(causes_per_day: float) -> float:
@@ -127,19 +139,30 @@ class Grouping:
         """Return the cluster that takes an anomaly in, a new one where none does."""
         cluster = self._find(onset)
         if cluster is None:
-            cluster = Cluster(0, onset.started, onset.started, onset.ended)
+            cluster = Cluster(0, onset.started, onset.started, onset.ended, onset.history)
             self.clusters.append(cluster)
         cluster.take(onset)
         return cluster
 
+    def returns(self, onset: Onset) -> bool:
+        """Whether an anomaly is of a metric that some incident has: it is better placed last.
+
+        What begins with it may be the flood that it is a part of.
+        """
+        return any(onset.series in one.series for one in self.clusters)
+
     def _find(self, onset: Onset) -> Cluster | None:
+        own = [one for one in self.clusters if one.has(onset)]
+        latest = max(own, key=lambda one: one.first, default=None)
+        if latest is not None and latest.over is None and latest.is_for(onset):
+            return latest
         near = sorted(
             (one for one in self.clusters if self._in_reach(one, onset)),
             key=lambda one: (one.gap_s(onset.started), -len(one.series)),
         )
-        own = [one for one in self.clusters if one.has(onset)]
-        if own:
-            return max(own, key=lambda one: one.first)
+        flood = next((one for one in near if self._is_flood(one, onset)), None)
+        if flood is not None or latest is not None:
+            return flood or latest
         for fits in (self._at_its_time, self._of_kin, self._went_together):
             found = next((one for one in near if fits(one, onset)), None)
             if found is not None:
@@ -148,11 +171,15 @@ class Grouping:
 
     def _in_reach(self, cluster: Cluster, onset: Onset) -> bool:
         started = onset.started
-        return cluster.gap_s(started) <= KIN_S and cluster.spread_s(started) <= SPREAD_S
+        in_time = cluster.gap_s(started) <= KIN_S and cluster.spread_s(started) <= SPREAD_S
+        return in_time and cluster.is_for(onset)
+
+    def _is_flood(self, cluster: Cluster, onset: Onset) -> bool:
+        metrics = len(cluster.series) + (onset.series not in cluster.series)
+        return metrics >= FLOOD and cluster.gap_s(onset.started) <= ALONE_S
 
     def _at_its_time(self, cluster: Cluster, onset: Onset) -> bool:
-        gap = cluster.gap_s(onset.started)
-        return gap <= self._alone_s or (gap <= ALONE_S and len(cluster.series) >= FLOOD)
+        return cluster.gap_s(onset.started) <= self._alone_s
 
     def _of_kin(self, cluster: Cluster, onset: Onset) -> bool:
         return self._fleet.akin(

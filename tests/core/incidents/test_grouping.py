@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -117,6 +118,43 @@ def test_a_metric_returns_to_its_incident_within_the_hour() -> None:
     assert len(grouped(onset("prod.host-01.cpu", NOW + 90_000), clusters=[lasting])) == 1
     # Its return draws no strangers in: they would have had to begin with it.
     assert len(grouped(again, onset("prod.host-30.mem", again.started), clusters=[earlier()])) == 2
+
+
+def test_a_flood_takes_what_returns_and_leaves_what_lasts() -> None:
+    earlier = Cluster(3, NOW - 900, NOW - 900, over=NOW - 600)
+    earlier.know(onset("prod.host-01.cpu", NOW - 900))
+    lasting = Cluster(4, NOW - 900, NOW - 900)
+    lasting.know(onset("prod.host-02.cpu", NOW - 900))
+    returned, other = onset("prod.host-01.cpu", NOW), onset("prod.host-02.cpu", NOW)
+    flood = [onset(f"prod.host-{n:02}.mem", NOW) for n in range(20, 19 + FLOOD)]
+    found = grouped(*flood, returned, other, clusters=[earlier, lasting], causes=BUSY / 1_000)
+    assert found[:2] == [[], ["prod.host-02.cpu"]]
+    assert found[2] == [NAMES[one.series] for one in (*flood, returned)]
+    fewer = grouped(*flood[1:], returned, clusters=[earlier], causes=BUSY / 1_000)
+    assert fewer == [["prod.host-01.cpu"], [NAMES[one.series] for one in flood[1:]]]
+
+
+def test_what_returns_is_placed_after_what_it_may_be_a_part_of() -> None:
+    earlier = Cluster(3, NOW - 900, NOW - 900, over=NOW - 600)
+    earlier.know(onset("prod.host-01.cpu", NOW - 900))
+    grouping = Grouping([earlier], fleet(), causes_per_day=1.0)
+    assert grouping.returns(onset("prod.host-01.cpu", NOW))
+    assert not grouping.returns(onset("prod.host-01.mem", NOW))
+
+
+@pytest.mark.parametrize("over", [NOW - 60, None])
+def test_what_happens_now_is_no_part_of_history(over: int | None) -> None:
+    def earlier() -> Cluster:
+        cluster = Cluster(3, NOW - 60, NOW - 60, over=over, history=True)
+        cluster.know(onset("prod.host-01.cpu", NOW - 60))
+        return cluster
+
+    again, kin = onset("prod.host-01.cpu", NOW), onset("prod.host-01.mem", NOW)
+    # Its own, which lasts, goes on: that began then, and nobody was told so far.
+    assert len(grouped(again, clusters=[earlier()])) == (1 if over is None else 2)
+    assert len(grouped(kin, clusters=[earlier()])) == 2
+    assert len(grouped(replace(kin, history=True), clusters=[earlier()])) == 1
+    assert len(grouped(replace(again, history=True), clusters=[earlier()])) == 1
 
 
 times = st.lists(st.integers(0, 4_000), min_size=1, max_size=40)
