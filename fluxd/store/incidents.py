@@ -9,7 +9,7 @@ import apsw
 
 from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.incidents.lifecycle import Event, State, after
-from fluxd.core.incidents.telling import Account, Member, account_of, sentence_of
+from fluxd.core.incidents.telling import Account, Member, account_of, is_worse, sentence_of
 from fluxd.core.message import Severity, rank
 from fluxd.store import outbox
 from fluxd.store.incident_members import Gathered, gather, is_lasting, last_end
@@ -128,21 +128,21 @@ def refresh(
     """Bring an incident up to what its anomalies are now, and queue what that has to tell."""
     gathered = gather(connection, incident)
     row: Any = connection.execute(
-        "SELECT state, severity, closed FROM incident_rows WHERE id = ?", (incident,)
+        "SELECT state, severity, closed, metrics FROM incident_rows WHERE id = ?", (incident,)
     ).fetchone()
     if row is None:
         return
     if not gathered.members:
         _remove(connection, incident, now)
         return
-    before, severity, closed = row
+    before, severity, closed, had = row
     if gathered.left:
         _close(connection, incident, gathered, before, now)
         return
     state = before
     account = account_of(gathered.members, fleet, least=gathered.series)
-    if rank(account.severity) > rank(severity):
-        severity = account.severity
+    known, severity = severity, max(severity, account.severity, key=rank)
+    if is_worse(known, had, severity, account.metrics):
         state = after(state, "worsened") or state
     lasting = is_lasting(connection, incident, since=-1 if closed is None else closed)
     state = after(state, "appeared" if lasting else "over") or state
@@ -173,7 +173,13 @@ def refresh(
     if before == "resolved" and ended is not None and ended < now - STALE_S:
         return  # an anomaly was pruned, or its metric deleted: no news, whatever a channel was told
     queue_notices(
-        connection, incident, state=state, severity=severity, heard=gathered.heard, now=now
+        connection,
+        incident,
+        state=state,
+        severity=severity,
+        metrics=account.metrics,
+        heard=gathered.heard,
+        now=now,
     )
 
 
@@ -224,7 +230,7 @@ def act(connection: apsw.Connection, incident: int, event: Event, *, now: int) -
     Raises NotFoundError, and BadRequestError where the incident is over.
     """
     row: Any = connection.execute(
-        "SELECT state, severity FROM incident_rows WHERE id = ?", (incident,)
+        "SELECT state, severity, metrics FROM incident_rows WHERE id = ?", (incident,)
     ).fetchone()
     if row is None:
         raise NotFoundError("there is no such incident")
@@ -240,6 +246,13 @@ def act(connection: apsw.Connection, incident: int, event: Event, *, now: int) -
         (incident, state, now),
     )
     severity: Severity = row[1]
-    heard = gather(connection, incident).heard
-    queue_notices(connection, incident, state=state, severity=severity, heard=heard, now=now)
+    queue_notices(
+        connection,
+        incident,
+        state=state,
+        severity=severity,
+        metrics=row[2],
+        heard=gather(connection, incident).heard,
+        now=now,
+    )
     return state

@@ -18,12 +18,13 @@ def queue_notices(
     *,
     state: State,
     severity: Severity,
+    metrics: int,
     heard: Collection[str],
     now: int,
 ) -> None:
     """Queue what each channel is to be told of an incident as it is now.
 
-    `heard` are the names of its metrics that nobody has silenced.
+    `metrics` is how many it has, `heard` are the names of those that nobody has silenced.
     """
     for channel in read_channels(connection):
         if not channel.enabled or channel.digest == "only":
@@ -31,6 +32,7 @@ def queue_notices(
         decision = decide(
             state,
             severity,
+            metrics,
             outbox.told(connection, channel.id, incident),
             least=channel.least,
             wanted=wants(channel, heard),

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
+from fluxd.core.incidents.notices import Notice as IncidentNotice
 from fluxd.core.incidents.notices import Told
 from fluxd.core.message import Severity, worst
 
@@ -118,26 +119,29 @@ _UNTOLD = ("waiting", "sending")
 def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
     """Return what a channel was told of an incident since it was told that all is over."""
     rows: list[Any] = reader.execute(
-        "SELECT notice, state, severity, coalesce(finished, due), body IS NOT NULL FROM outbox"
+        "SELECT notice, state, severity, coalesce(finished, due), body IS NOT NULL,"
+        " json_extract(body, '$.metrics') FROM outbox"
         " WHERE incident = ? AND channel = ? AND state != 'cancelled' ORDER BY id",
         (incident, channel),
     ).fetchall()
     ends = [  # one that is tried again goes out whatever comes, and so does what follows it
         at
-        for at, (notice, state, _, _, written) in enumerate(rows)
+        for at, (notice, state, _, _, written, _) in enumerate(rows)
         if notice == "resolved" and (written or state not in _UNTOLD)
     ]
     since = rows[ends[-1] + 1 :] if ends else rows
-    waiting = [notice for notice, state, _, _, written in since if state in _UNTOLD and not written]
-    out: list[tuple[Severity, int]] = [
-        (severity, at)
-        for _, state, severity, at, written in since
-        if written or state not in _UNTOLD
-    ]
+    out: list[tuple[Severity, int, int | None]] = []
+    waiting: dict[IncidentNotice, Severity] = {}
+    for notice, state, severity, at, written, metrics in since:
+        if written or state not in _UNTOLD:
+            out.append((severity, at, metrics))
+        else:
+            waiting[notice] = severity
     return Told(
-        severity=worst(severity for severity, _ in out),
-        at=max((at for _, at in out), default=None),
-        waiting=tuple(waiting),
+        severity=worst(severity for severity, _, _ in out),
+        metrics=max((metrics for _, _, metrics in out if metrics is not None), default=None),
+        at=max((at for _, at, _ in out), default=None),
+        waiting=waiting,
         over=bool(ends) and not since,
     )
 

@@ -119,7 +119,8 @@ def sent(site: Happenings) -> None:
     """Have what waits sent, as the sender would."""
     site.store.writer.run(
         lambda writer: writer.execute(
-            "UPDATE outbox SET state = 'sent', finished = ?, body = '{}' WHERE state = 'waiting'",
+            "UPDATE outbox SET state = 'sent', finished = ?, body = json_object('metrics',"
+            " (SELECT metrics FROM incident_rows WHERE id = incident)) WHERE state = 'waiting'",
             (site.now,),
         )
     )

@@ -13,7 +13,7 @@ from fluxd.core.incidents.lifecycle import REOPEN_S
 from fluxd.core.incidents.notices import CALM_S, GATHER_S, SETTLE_S
 from fluxd.jobs import grouping
 from fluxd.store import incident_members
-from fluxd.store.channels import StoredChannel, delete_channel
+from fluxd.store.channels import StoredChannel, change_channel, delete_channel
 from fluxd.store.hushes import add_mute, add_window, read_mutes, remove_mute
 from fluxd.store.incident_queue import STALE_S
 from fluxd.store.series import delete_series, mute_series
@@ -119,12 +119,78 @@ def test_what_spreads_is_told_when_it_has_spread() -> None:
         site.group()
         sent(site)
         told = site.now
-        for number in range(1, 200):
+        site.now += 10
+        for number in range(1, 20):
             site.happen(FLEET[number])
         site.group()
         assert site.queued == [("opened", "sent"), ("worsened", "waiting")]
         assert site.outbox[1].due == told + SETTLE_S
-        site.happen(*FLEET[200:400])
+        site.happen(*FLEET[20:40])
+        site.group()
+        assert len(site.queued) == 2
+
+
+def test_what_is_critical_by_now_does_not_wait() -> None:
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        site.happen(FLEET[0])
+        site.group()
+        sent(site)
+        site.now += 10
+        site.happen(*FLEET[1:20])
+        site.group()
+        site.now += 10
+        site.happen(*FLEET[20:400])
+        site.group()
+        assert site.queued[1:] == [("worsened", "cancelled"), ("worsened", "waiting")]
+        assert site.outbox[2].due == site.now + GATHER_S
+        site.happen(*FLEET[400:600])
+        site.group()
+        assert len(site.queued) == 3
+
+
+def test_the_score_of_one_metric_that_creeps_up_is_no_news() -> None:
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        high = site.add_channel(channel("high", least="high"))
+        site.happen(FLEET[0])
+        site.group()
+        sent(site)
+        site.act(1, "acknowledge")
+        site.act(1, "release")
+        site.happen(FLEET[0], at=site.now, score=0.9)
+        site.group()
+        assert site.incidents[0].severity == "high"
+        # But for a channel that takes only what is high.
+        assert [(one.channel, one.notice) for one in site.outbox] == [
+            (1, "opened"),
+            (high, "opened"),
+        ]
+        sent(site)
+        site.act(1, "acknowledge")
+        site.happen(FLEET[1])
+        site.group()
+        assert (len(site.outbox), site.incidents[0].state) == (2, "acknowledged")
+        site.happen(*FLEET[2:12])  # no severer than it was, and yet worse
+        site.group()
+        assert site.incidents[0].state == "open"
+        assert [one.notice for one in site.outbox[2:]] == ["worsened", "worsened"]
+
+
+def test_a_channel_that_takes_less_than_before_is_told_what_reaches_its_minimum() -> None:
+    with happenings(*FLEET) as site:
+        number = site.add_channel()
+        site.happen(FLEET[0])
+        site.group()
+        sent(site)
+        site.store.writer.run(
+            lambda writer: change_channel(writer, replace(CHANNEL, id=number, least="high"))
+        )
+        site.happen(FLEET[0], at=site.now, score=0.8)
+        site.group()
+        assert site.queued == [("opened", "sent"), ("worsened", "waiting")]
+        sent(site)
+        site.happen(FLEET[0], at=site.now, score=0.9)
         site.group()
         assert len(site.queued) == 2
 

@@ -27,7 +27,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         ("open", "appeared"): "open",
         ("acknowledged", "appeared"): "acknowledged",
         ("resolved", "appeared"): "open",
-        # Its severity rose: more than what was known when somebody acknowledged it.
+        # It spread: more than what was known when somebody acknowledged it.
         ("open", "worsened"): "open",
         ("acknowledged", "worsened"): "open",
         # None of its anomalies lasts.

@@ -2,17 +2,19 @@
 
 nothing yet     `opened`, once the incident is severe enough for the channel; a few seconds
                 later than it was found, so that what begins with it is in the message
-told            `worsened`, once for each step up in severity, and never soon after another
-                message: what spreads is told when it has spread
+told            `worsened`, where it has spread (`telling.is_worse`), or is severe enough for a
+                channel that takes no longer what it was told; soon where it is critical, else
+                never soon after another message: what spreads is told when it has spread
                 `resolved`, a minute after it is over, lest it begins anew
 not sent yet    nothing more: a message is written when it is sent, with all that is known then
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from fluxd.core.incidents.lifecycle import State
+from fluxd.core.incidents.telling import is_worse
 from fluxd.core.message import Severity, rank
 
 Notice: TypeAlias = Literal["opened", "worsened", "resolved"]
@@ -26,13 +28,15 @@ CALM_S = 60
 class Told:
     """What a channel was told since it was last told that all is over.
 
-    `severity` is the highest it was told, `at` (Unix s) when last, None if nothing was; `waiting`
-    are the notices that have not gone out. `over`: it was told of the end, and of nothing since.
+    `severity` is the highest it was told, `metrics` the most (None: not known), `at` (Unix s) when
+    last, None if nothing was; `waiting` are the notices that have not gone out, with the severity
+    that they were queued for. `over`: it was told of the end, and of nothing since.
     """
 
     severity: Severity | None = None
+    metrics: int | None = None
     at: int | None = None
-    waiting: Collection[Notice] = ()
+    waiting: Mapping[Notice, Severity] = field(default_factory=dict)
     over: bool = False
 
 
@@ -49,24 +53,43 @@ NOTHING = Decision()
 
 
 def decide(
-    state: State, severity: Severity, told: Told, *, least: Severity, wanted: bool, now: int
+    state: State,
+    severity: Severity,
+    metrics: int,
+    told: Told,
+    *,
+    least: Severity,
+    wanted: bool,
+    now: int,
 ) -> Decision:
     """Return what a channel that takes severities from `least` on is to be told.
 
-    `wanted` says that the incident has anomalies of metrics that the channel is for, and which
-    nobody has silenced.
+    `metrics` is how many the incident has. `wanted` says that it has anomalies of metrics that the
+    channel is for, and which nobody has silenced.
     """
     begins = wanted and rank(severity) >= rank(least)
     if state == "resolved":
         return _over(told, begins=begins, now=now)
     cancel: tuple[Notice, ...] = ("resolved",) if "resolved" in told.waiting else ()
-    if "opened" in told.waiting or "worsened" in told.waiting or not begins:
+    if "opened" in told.waiting or not begins:
         return Decision(cancel=cancel)
     if told.severity is None:
         return Decision("opened", now + GATHER_S, cancel)
-    if state == "open" and rank(severity) > rank(told.severity):
-        settled = min(told.at or now, now) + SETTLE_S  # told in the future: the clock was set back
-        return Decision("worsened", max(now, settled), cancel)
+    missed = rank(told.severity) < rank(least)
+    if state != "open" or not (missed or is_worse(told.severity, told.metrics, severity, metrics)):
+        return Decision(cancel=cancel)
+    return _worse(severity, told, cancel, now)
+
+
+def _worse(severity: Severity, told: Told, cancel: tuple[Notice, ...], now: int) -> Decision:
+    """Decide when a worsening is told; nothing follows what is critical, so that need not wait."""
+    waits_for = told.waiting.get("worsened")
+    settled = min(told.at or now, now) + SETTLE_S  # told in the future: the clock was set back
+    due = now + GATHER_S if severity == "critical" else max(now, settled)
+    if waits_for is None:
+        return Decision("worsened", due, cancel)
+    if severity == "critical" and waits_for != "critical" and due < settled:
+        return Decision("worsened", due, (*cancel, "worsened"))
     return Decision(cancel=cancel)
 
 

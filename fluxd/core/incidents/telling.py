@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fluxd.core.message import Severity
+from fluxd.core.message import Severity, rank
 from fluxd.core.silence import common_prefix
 from fluxd.core.wording import moment, span
 
@@ -63,6 +63,19 @@ def severity_of(members: Sequence[Member], metrics: int, fleet: int) -> Severity
     if metrics >= MANY or max(told, default=0.0) >= EXTREME:
         return "high"
     return "normal"
+
+
+def is_worse(before: Severity, had: int | None, severity: Severity, metrics: int) -> bool:
+    """Whether people are to hear again of an incident that `had` so many metrics when they did.
+
+    It must have spread, to MANY metrics or to a severity that so many make: that a lone metric's
+    score creeps up while it lasts is no news. `had` None: that is not known.
+
+    >>> is_worse("normal", 1, "high", 1), is_worse("high", 1, "high", MANY)
+    (False, True)
+    """
+    crossed = had is not None and had < MANY
+    return metrics >= MANY and (crossed or rank(severity) > rank(before))
 
 
 def account_of(members: Sequence[Member], fleet: int, *, least: int = 1) -> Account:

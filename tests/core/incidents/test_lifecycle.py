@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fluxd.core.incidents.lifecycle import EVENTS, STATES, TRANSITIONS, Event, State, after
-from fluxd.core.incidents.notices import CALM_S, GATHER_S, SETTLE_S, Notice, Told, decide
+from fluxd.core.incidents.notices import (
+    CALM_S,
+    GATHER_S,
+    SETTLE_S,
+    Decision,
+    Notice,
+    Told,
+    decide,
+)
+from fluxd.core.incidents.telling import MANY, is_worse
 from fluxd.core.message import SEVERITIES, Severity, rank
 
 NOW = 1_700_000_000
@@ -42,29 +52,37 @@ severities = st.sampled_from(SEVERITIES)
 notices = st.sampled_from(("opened", "worsened", "resolved"))
 
 
+told_before = st.builds(
+    Told,
+    severity=severities,
+    metrics=st.none() | st.integers(1, 200),
+    at=st.just(NOW - 10),
+    waiting=st.dictionaries(notices, severities),
+)
+nothing_told = st.builds(Told, waiting=st.dictionaries(notices, severities), over=st.booleans())
+
+
 @given(
     st.sampled_from(STATES),
     severities,
+    st.integers(1, 200),
     severities,
-    st.none() | severities,
-    st.lists(notices, unique=True),
-    st.booleans(),
+    told_before | nothing_told,
     st.booleans(),
 )
 def test_a_decision_is_never_more_than_needed(
     state: State,
     severity: Severity,
+    metrics: int,
     least: Severity,
-    told: Severity | None,
-    waiting: list[Notice],
+    before: Told,
     wanted: bool,  # noqa: FBT001
-    over: bool,  # noqa: FBT001
 ) -> None:
-    before = Told(told, None if told is None else NOW - 10, tuple(waiting), over=over)
-    found = decide(state, severity, before, least=least, wanted=wanted, now=NOW)
+    told, waiting = before.severity, before.waiting
+    found = decide(state, severity, metrics, before, least=least, wanted=wanted, now=NOW)
     assert set(found.cancel) <= set(waiting)
     if found.queue is not None:
-        assert found.queue not in waiting
+        assert found.queue not in set(waiting) - set(found.cancel)
         assert found.due >= NOW
     if found.queue in ("opened", "worsened"):
         assert wanted
@@ -73,9 +91,12 @@ def test_a_decision_is_never_more_than_needed(
         assert told is None
     if found.queue == "worsened":
         assert told is not None
-        assert rank(severity) > rank(told)
+        worse = is_worse(told, before.metrics, severity, metrics)
+        assert worse or rank(told) < rank(least)
         assert state == "open"
-        assert found.due == NOW - 10 + SETTLE_S
+        assert found.due == (NOW + GATHER_S if severity == "critical" else NOW - 10 + SETTLE_S)
+        assert waiting.get("worsened") != "critical"
+        assert "worsened" not in waiting or severity == "critical"
     if found.queue == "resolved":
         assert state == "resolved"
         assert told is not None
@@ -90,22 +111,33 @@ class TellingAnIncident(RuleBasedStateMachine):
         self.now = NOW
         self.state: State = "open"
         self.severity: Severity = "normal"
+        self.metrics = 1
         self.told = Told()
         self.due: dict[Notice, int] = {}
-        self.story: list[tuple[Notice, Severity]] = []
+        self.story: list[tuple[Notice, Severity, int]] = []
         self.look()
 
     def look(self) -> None:
         found = decide(
-            self.state, self.severity, self.told, least="normal", wanted=True, now=self.now
+            self.state,
+            self.severity,
+            self.metrics,
+            self.told,
+            least="normal",
+            wanted=True,
+            now=self.now,
         )
         for notice in found.cancel:
             del self.due[notice]
         if found.queue is not None:
             self.due[found.queue] = found.due
-        self.told = Told(
-            self.told.severity, self.told.at, tuple(self.due), over=self.told.over and not self.due
-        )
+        over = self.told.over and not self.due
+        self.told = replace(self.told, waiting=self.waiting, over=over)
+
+    @property
+    def waiting(self) -> dict[Notice, Severity]:
+        """What waits; it was queued for what the incident is now, but for a worsening."""
+        return {one: self.told.waiting.get(one, self.severity) for one in self.due}
 
     @rule(event=st.sampled_from(EVENTS))
     def happen(self, event: Event) -> None:
@@ -114,6 +146,7 @@ class TellingAnIncident(RuleBasedStateMachine):
             return
         if event == "worsened":
             self.severity = SEVERITIES[min(rank(self.severity) + 1, 3)]
+            self.metrics = max(self.metrics, MANY)
         self.state = state
         self.look()
 
@@ -125,11 +158,17 @@ class TellingAnIncident(RuleBasedStateMachine):
         self.now = max(self.now, self.due.pop(notice))
         if self.state == "resolved":
             notice = "resolved"
-        self.story.append((notice, self.severity))
+        self.story.append((notice, self.severity, self.metrics))
         if notice == "resolved":
-            self.told = Told(waiting=tuple(self.due), over=not self.due)
+            self.told = Told(waiting=self.waiting, over=not self.due)
         else:
-            self.told = Told(self.severity, self.now, tuple(self.due))
+            self.told = Told(self.severity, self.metrics, self.now, self.waiting)
+
+    @rule()
+    def creep_up(self) -> None:
+        """Let the oddest member be odder: without more metrics that is no news."""
+        self.severity = max(self.severity, "high", key=rank)
+        self.look()
 
     @rule(seconds=st.integers(1, 1_000))
     def wait(self, seconds: int) -> None:
@@ -137,15 +176,15 @@ class TellingAnIncident(RuleBasedStateMachine):
 
     @invariant()
     def the_story_has_a_beginning_and_an_end(self) -> None:
-        begun: Severity | None = None
-        for notice, severity in self.story:
+        begun: tuple[Severity, int] | None = None
+        for notice, severity, metrics in self.story:
             if notice == "opened":
                 assert begun is None
-                begun = severity
+                begun = severity, metrics
             elif notice == "worsened":
                 assert begun is not None
-                assert rank(severity) > rank(begun)
-                begun = severity
+                assert is_worse(*begun, severity, metrics)
+                begun = severity, metrics
             else:
                 begun = None
 
@@ -154,8 +193,11 @@ class TellingAnIncident(RuleBasedStateMachine):
         if self.state == "open":
             told = self.told.severity
             assert "opened" in self.due or told is not None
-            if told is not None and rank(self.severity) > rank(told):
+            had = self.told.metrics
+            if told is not None and is_worse(told, had, self.severity, self.metrics):
                 assert "worsened" in self.due
+                if self.severity == "critical":
+                    assert self.due["worsened"] <= self.now + GATHER_S
         if self.state == "resolved" and self.told.severity is not None:
             assert "resolved" in self.due
 
@@ -168,9 +210,10 @@ TestTellingAnIncident = TellingAnIncident.TestCase
 
 
 def test_what_is_over_at_once_is_told_in_one_message() -> None:
-    found = decide("resolved", "normal", Told(), least="normal", wanted=True, now=NOW)
+    def decided(told: Told) -> Decision:
+        return decide("resolved", "normal", 1, told, least="normal", wanted=True, now=NOW)
+
+    found = decided(Told())
     assert (found.queue, found.due) == ("opened", NOW + GATHER_S)
-    waiting = Told(waiting=("opened",))
-    assert decide("resolved", "normal", waiting, least="normal", wanted=True, now=NOW).queue is None
-    over = Told(over=True)
-    assert decide("resolved", "normal", over, least="normal", wanted=True, now=NOW).queue is None
+    assert decided(Told(waiting={"opened": "normal"})).queue is None
+    assert decided(Told(over=True)).queue is None
