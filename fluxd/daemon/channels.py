@@ -22,7 +22,7 @@ from fluxd.core.errors import ChannelError, ConfigError
 from fluxd.core.hush import read_quiet_hours
 from fluxd.core.message import SEVERITIES, Severity
 from fluxd.core.sending import CHANNEL_NAME, DAILY_CAP, DIGESTS, Digest
-from fluxd.daemon.kinds import Choice, Kind, Whole
+from fluxd.daemon.kinds import Choice, Kind, Truth, Whole
 from fluxd.notify.kinds import KINDS, check
 
 SUFFIX = "_file"
@@ -97,6 +97,9 @@ class ChannelConfig:
     # ("only"). Default "off".
     digest: Digest = "off"
 
+    # Whether it is told that an incident is over. Default true: else somebody has to look.
+    resolved: bool = True
+
 
 POLICY: Mapping[str, Kind] = MappingProxyType(
     {
@@ -105,6 +108,7 @@ POLICY: Mapping[str, Kind] = MappingProxyType(
         "quiet_hours": Hours(),
         "daily_cap": Whole(0, 1_000, "messages a day"),
         "digest": Choice(DIGESTS),
+        "resolved": Truth(),
     }
 )
 

@@ -70,5 +70,6 @@ def _stored(channel: ChannelConfig) -> StoredChannel:
         quiet_hours=channel.quiet_hours,
         daily_cap=channel.daily_cap,
         digest=channel.digest,
+        resolved=channel.resolved,
         from_file=True,
     )

@@ -195,6 +195,8 @@ class Sender:
             self._finish(entry, "cancelled", incident.silent or "muted")
         elif (entry.notice, is_over) in OVERTAKEN:
             self._finish(entry, "cancelled", "not needed any more")
+        elif entry.notice == "resolved" and not channel.resolved:
+            self._finish(entry, "withheld", "this channel is not told what is over")
         elif left and incident.severity != "critical":
             self._run(outbox.put_off, entry.id, due=now + left, answer="it waits: quiet hours")
         elif self._admit(entry, channel, message, day_began(now, offset)):

@@ -9,11 +9,15 @@ import apsw
 
 from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.message import Severity
-from fluxd.core.sending import DAILY_CAP, Digest
+from fluxd.core.sending import DAILY_CAP, DAY_S, Digest
 
 _MEMBERS = (
-    "id, name, kind, settings, least, metrics, quiet_hours, daily_cap, digest, from_file, enabled"
+    "id, name, kind, settings, least, metrics, quiet_hours, daily_cap, digest, resolved, from_file,"
+    " enabled"
 )
+
+# What waited for longer when a channel is switched on is not sent: nobody wants last month's mail.
+STALE_S = DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,8 @@ class StoredChannel:
 
     `least` is the severity from which on it is told, `metrics` are globs (none: all), `quiet_hours`
     is "22:00-07:00" or "", `daily_cap` 0 for none. `digest` says whether a daily digest is sent as
-    well, or nothing else. `from_file`: the configuration file has its settings, the store has not.
+    well, or nothing else, `resolved` whether it is told of ends. `from_file`: the configuration
+    file has its settings, the store has not.
     """
 
     id: int
@@ -34,6 +39,7 @@ class StoredChannel:
     quiet_hours: str = ""
     daily_cap: int = DAILY_CAP
     digest: Digest = "off"
+    resolved: bool = True
     from_file: bool = False
     enabled: bool = True
 
@@ -44,8 +50,8 @@ def add_channel(connection: apsw.Connection, channel: StoredChannel, *, now: int
         raise BadRequestError(f"there is a channel {channel.name} already: choose another name")
     connection.execute(
         "INSERT INTO channels (name, kind, settings, least, metrics, quiet_hours, daily_cap,"
-        " digest, from_file, enabled, created, digested)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+        " digest, resolved, from_file, enabled, created, digested)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
         (channel.name, *_row(channel), now),
     )
     return connection.last_insert_rowid()
@@ -58,12 +64,31 @@ def change_channel(connection: apsw.Connection, channel: StoredChannel) -> None:
         raise BadRequestError(f"there is a channel {channel.name} already: choose another name")
     connection.execute(
         "UPDATE channels SET name = ?, kind = ?, settings = ?, least = ?, metrics = ?,"
-        " quiet_hours = ?, daily_cap = ?, digest = ?, from_file = ?, enabled = ?"
+        " quiet_hours = ?, daily_cap = ?, digest = ?, resolved = ?, from_file = ?, enabled = ?"
         " WHERE id = ? AND deleted IS NULL",
         (channel.name, *_row(channel), channel.id),
     )
     if not connection.changes():
         raise NotFoundError("there is no such channel: somebody deleted it")
+
+
+def switch_channel(connection: apsw.Connection, number: int, *, on: bool, now: int) -> None:
+    """Switch a channel on or off: what waits for it is kept for a day. Raises NotFoundError."""
+    connection.execute(
+        "UPDATE channels SET enabled = ?2, digested = iif(?2, max(digested, ?3), digested)"
+        " WHERE id = ?1 AND deleted IS NULL",
+        (number, int(on), now - STALE_S),
+    )
+    if not connection.changes():
+        raise NotFoundError("there is no such channel: somebody deleted it")
+    if on:
+        connection.execute(
+            "UPDATE outbox SET state = 'cancelled', finished = ?2,"
+            " answer = 'it had waited for more than a day when the channel was switched on'"
+            " WHERE channel = ?1 AND created < ?3"
+            " AND (state = 'waiting' OR (state = 'withheld' AND finished IS NULL))",
+            (number, now, now - STALE_S),
+        )
 
 
 def delete_channel(connection: apsw.Connection, number: int, *, now: int) -> None:
@@ -148,13 +173,14 @@ def _row(channel: StoredChannel) -> tuple[Any, ...]:
         channel.quiet_hours,
         channel.daily_cap,
         channel.digest,
+        int(channel.resolved),
         int(channel.from_file),
         int(channel.enabled),
     )
 
 
 def _channel(row: Any) -> StoredChannel:  # noqa: ANN401  # a row of the table
-    number, name, kind, settings, least, metrics, quiet, cap, digest, from_file, enabled = row
+    number, name, kind, settings, least, metrics, quiet, cap, digest, *flags = row
     return StoredChannel(
         number,
         name,
@@ -165,6 +191,5 @@ def _channel(row: Any) -> StoredChannel:  # noqa: ANN401  # a row of the table
         quiet,
         cap,
         digest,
-        bool(from_file),
-        bool(enabled),
+        *(bool(one) for one in flags),
     )

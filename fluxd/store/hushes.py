@@ -6,8 +6,13 @@ from typing import Any
 import apsw
 
 from fluxd.core.detect import UTC, LocalTime
-from fluxd.core.errors import NotFoundError
+from fluxd.core.errors import NotFoundError, TooManyAttemptsError
 from fluxd.core.hush import Mute, Scope, Window
+
+# Expected windows that a key may have told of: a script that runs wild is stopped, while a deploy
+# every two minutes is not.
+MOST_WINDOWS = 1_000
+DAY_S, HOUR_S = 86_400, 3_600
 
 
 def add_mute(
@@ -64,11 +69,18 @@ def has_mute_ended(reader: apsw.Connection, since: int, until: int) -> bool:
     return bool(row[0])
 
 
-def add_window(connection: apsw.Connection, window: Window, *, now: int) -> int:
-    """Store an expected window and return its id."""
+def add_window(
+    connection: apsw.Connection, window: Window, *, now: int, key: int | None = None
+) -> int:
+    """Store an expected window and return its id; `key` is the one that tells of it.
+
+    Raises TooManyAttemptsError where a key has told of too many that still count.
+    """
+    if key is not None:
+        _check_room(connection, key, now)
     connection.execute(
-        "INSERT INTO expected_windows (title, started, ended, metrics, weekly, created)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO expected_windows (title, started, ended, metrics, weekly, created, key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             window.title,
             window.started,
@@ -76,11 +88,26 @@ def add_window(connection: apsw.Connection, window: Window, *, now: int) -> int:
             json.dumps(window.metrics),
             int(window.weekly),
             now,
+            key,
         ),
     )
     number = connection.last_insert_rowid()
     look_again(connection)
     return number
+
+
+def _check_room(connection: apsw.Connection, key: int, now: int) -> None:
+    row: Any = connection.execute(
+        "SELECT count(*) FROM expected_windows"
+        " WHERE key = ?1 AND (weekly OR ended >= ?2 OR created > ?2 - ?3)",
+        (key, now, DAY_S),
+    ).fetchone()
+    if row[0] >= MOST_WINDOWS:
+        raise TooManyAttemptsError(
+            f"this key has told of {row[0]:,} events that are weekly, not over, or of the last day:"
+            " forget some with DELETE /api/v1/events/ID, or say them as one weekly event",
+            retry_after_s=HOUR_S,
+        )
 
 
 def remove_window(connection: apsw.Connection, window: int) -> None:

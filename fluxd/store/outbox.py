@@ -4,7 +4,8 @@ waiting    until it is due; `claim` makes it
 sending    for as long as one thread tries; a failed try makes it waiting again
 sent       the other side has taken it
 failed     given up, after a day or because trying again can't help
-withheld   over the day's cap: it is told in the next digest, and `finished` then
+withheld   over the day's cap: it is told in the next digest, and `finished` then; or an end that
+           the channel is not told of, which counts as told: what comes after it is news
 cancelled  of no use any more
 """
 

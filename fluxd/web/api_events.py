@@ -64,9 +64,12 @@ class EventsResource(TakesIngestKeys):
         if len(body) > MOST_BYTES:
             raise PayloadTooLargeError(f"more than {MOST_BYTES} bytes: an event has a few hundred")
         now = int(self._services.clock())
-        window = read_event(decode(body), req.context.key, now)
+        key: Key | None = req.context.key
+        window = read_event(decode(body), key, now)
         number = self._services.store.writer.run(
-            functools.partial(add_window, window=window, now=now)
+            functools.partial(
+                add_window, window=window, now=now, key=None if key is None else key.id
+            )
         )
         resp.status = falcon.HTTP_201
         resp.set_header("Location", f"/api/v1/events/{number}")

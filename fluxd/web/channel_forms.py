@@ -49,6 +49,7 @@ def read_channel(form: Form, old: StoredChannel | None) -> StoredChannel:
         quiet_hours=_quiet_hours(form),
         daily_cap=_daily_cap(form),
         digest=_digest(form),
+        resolved=form.get("resolved", "yes") == "yes",
         enabled=True if old is None else old.enabled,
     )
 
@@ -122,6 +123,7 @@ def filled(channel: StoredChannel) -> dict[str, str]:
         "quiet_hours": channel.quiet_hours,
         "daily_cap": str(channel.daily_cap),
         "digest": channel.digest,
+        "resolved": "yes" if channel.resolved else "no",
         **{f"f-{name}": text for name, text in channel.settings.items() if name not in secret},
     }
 
@@ -153,6 +155,8 @@ def policy(channel: StoredChannel) -> str:
         parts.append(f"quiet {channel.quiet_hours} but for what is critical")
     if channel.daily_cap:
         parts.append(f"at most {channel.daily_cap:,} a day")
+    if not channel.resolved and channel.digest != "only":
+        parts.append("not told what is over")
     if channel.digest == "also":
         parts.append("a daily digest too")
     return "; ".join(parts)

@@ -1,6 +1,5 @@
 """/settings/notifications: who is told, of what, and what became of the last messages."""
 
-import dataclasses
 import functools
 import threading
 
@@ -23,6 +22,7 @@ from fluxd.store.channels import (
     delete_channel,
     get_channel,
     read_channels,
+    switch_channel,
 )
 from fluxd.store.deliveries import read_conditions, read_last, read_names
 from fluxd.store.outbox import read_entries
@@ -71,8 +71,8 @@ class NotificationsPage(SettingsPage):
         if action == "delete":
             run(functools.partial(delete_channel, number=channel.id, now=now))
         elif action in ("enable", "disable"):
-            changed = dataclasses.replace(channel, enabled=action == "enable")
-            run(functools.partial(change_channel, channel=changed))
+            on = action == "enable"
+            run(functools.partial(switch_channel, number=channel.id, on=on, now=now))
         self.again(resp)
 
     def _save(self, resp: falcon.Response, form: dict[str, str]) -> None:

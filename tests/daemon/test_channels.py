@@ -48,17 +48,17 @@ def test_a_channel_has_its_kinds_fields_and_the_policys_defaults(file: Path) -> 
     assert channel.settings["host"] == "smtp.example.org"
     assert channel.settings["security"] == "starttls"
     assert (channel.min_severity, channel.metrics, channel.quiet_hours) == ("normal", (), "")
-    assert (channel.daily_cap, channel.digest) == (20, "off")
+    assert (channel.daily_cap, channel.digest, channel.resolved) == (20, "off", True)
     build(channel.kind, channel.settings)
 
 
 def test_a_channel_says_which_messages_it_gets(file: Path) -> None:
     policy = 'min_severity = "high"\nmetrics = ["db-*", "*.errors"]\nquiet_hours = "22:00-07:00"\n'
-    channel = load(file, f"{SLACK}{policy}daily_cap = 3\ndigest = 'only'\n")
+    channel = load(file, f"{SLACK}{policy}daily_cap = 3\ndigest = 'only'\nresolved = false\n")
     assert channel.min_severity == "high"
     assert channel.metrics == ("db-*", "*.errors")
     assert channel.quiet_hours == "22:00-07:00"
-    assert (channel.daily_cap, channel.digest) == (3, "only")
+    assert (channel.daily_cap, channel.digest, channel.resolved) == (3, "only", False)
 
 
 def test_fields_may_be_numbers_and_lists_and_channels_come_by_name(file: Path) -> None:

@@ -9,10 +9,12 @@ from jobs.happenings import fleet
 from jobs.outgoing import BUSY, URL, Desk, a_desk, change, clock
 from store.posting import until
 
-from fluxd.core.incidents.notices import GATHER_S
+from fluxd.core.errors import NotFoundError
+from fluxd.core.incidents.notices import CALM_S, GATHER_S
 from fluxd.core.message import Message
 from fluxd.core.sending import DAY_S
 from fluxd.jobs.composing import Composer
+from fluxd.store.channels import switch_channel
 from fluxd.store.hushes import add_mute
 
 
@@ -199,3 +201,74 @@ def test_what_is_muted_meanwhile_is_not_sent(desk: Desk) -> None:
     desk.pass_time(GATHER_S)
     assert desk.script.got == []
     assert desk.state() == ("cancelled", "muted")
+
+
+def test_a_channel_may_be_told_no_ends(desk: Desk) -> None:
+    change(desk, resolved=False)
+    site, began = desk.site, desk.site.now
+    site.happen("web.a")
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    site.happen("web.a", at=began, ended=began + 60)
+    desk.pass_time(1)
+    desk.pass_time(CALM_S)
+    assert [one.kind for one in desk.script.got] == ["opened"]
+    assert desk.state() == ("withheld", "this channel is not told what is over")
+    site.happen("web.a", at=began, went_on=site.now)  # it counts as told: this is news again
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    assert [one.kind for one in desk.script.got] == ["opened", "opened"]
+    site.happen("web.b", at=site.now + 8_000, ended=site.now + 8_000)
+    desk.pass_time(8_001)
+    desk.pass_time(GATHER_S)
+    assert desk.script.got[2].subject == "web.b: spike"  # over at once: the only word of it
+    desk.digester.step(site.now + DAY_S)
+    assert len(site.outbox) == 4
+
+
+def switch(desk: Desk, *, on: bool) -> None:
+    desk.site.store.writer.run(lambda writer: switch_channel(writer, 1, on=on, now=desk.site.now))
+
+
+def test_what_waited_for_long_is_not_sent_when_a_channel_is_switched_on(desk: Desk) -> None:
+    change(desk, daily_cap=1, digest="also")
+    site, began = desk.site, desk.site.now
+    site.happen("web.a", score=0.9)
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    site.happen("web.b", at=site.now + 1_000)
+    desk.pass_time(1_000)
+    desk.pass_time(GATHER_S)
+    site.happen("web.a", at=began, ended=site.now, score=0.9)
+    desk.pass_time(0)
+    assert [one.state for one in site.outbox] == ["sent", "withheld", "waiting"]
+    switch(desk, on=False)
+    desk.pass_time(30 * DAY_S)
+    desk.digester.step(site.now)
+    switch(desk, on=True)
+    desk.pass_time(0)
+    reason = "it had waited for more than a day when the channel was switched on"
+    assert [desk.state(entry) for entry in (1, 2)] == [("cancelled", reason)] * 2
+    desk.digester.step(site.now)
+    desk.pass_time(0)
+    kinds = [(one.kind, one.stories) for one in desk.script.got]
+    assert [kind for kind, _ in kinds] == ["opened", "digest"]
+    assert kinds[1][1] == ()  # of the last day, not of a month
+    assert desk.script.got[1].started == site.now - DAY_S
+    site.happen("web.b", at=began + GATHER_S + 1_000, score=0.5)  # it lasts: that is news
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    assert [one.kind for one in desk.script.got][2:] == ["opened"]
+
+
+def test_what_waits_when_a_channel_is_off_for_an_hour_is_sent(desk: Desk) -> None:
+    desk.site.happen("web.a")
+    desk.pass_time(0)
+    switch(desk, on=False)
+    desk.pass_time(DAY_S - 1)
+    assert desk.script.got == []
+    switch(desk, on=True)
+    desk.pass_time(0)
+    assert [one.kind for one in desk.script.got] == ["opened"]
+    with pytest.raises(NotFoundError):
+        desk.site.store.writer.run(lambda writer: switch_channel(writer, 7, on=True, now=0))

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from web.inprocess import NOW, InProcess
 
+from fluxd.store import hushes
+from fluxd.store.hushes import DAY_S
 from fluxd.web.sessions import csrf_of
 
 ADDRESS = "/api/v1/events"
@@ -133,6 +135,28 @@ def test_what_is_wrong_is_said_with_its_mend(fluxd: InProcess, body: object, sai
 def test_a_body_has_its_limit(fluxd: InProcess) -> None:
     answer = post(fluxd, {"title": "x" * 70_000})
     assert (answer.status_code, answer.json["code"]) == (413, 413)
+
+
+def test_a_key_may_tell_of_so_many(fluxd: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hushes, "MOST_WINDOWS", 3)
+    past = {"title": "x", "from": NOW - 2 * DAY_S, "to": NOW - DAY_S - 1}
+    weekly = past | {"weekly": True}
+    for body in (weekly, past, {"title": "x", "minutes": 5}):
+        assert post(fluxd, body).status_code == 201
+    answer = post(fluxd, {"title": "x"})
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "3600"
+    assert "3 events that are weekly, not over, or of the last day" in answer.json["message"]
+    assert "DELETE /api/v1/events/ID" in answer.json["message"]
+    browser = fluxd.sign_in()  # people are not counted, nor is another key
+    headers = browser.headers | {"X-CSRF-Token": csrf_of(browser.cookie)}
+    body = json.dumps({"title": "by hand"})
+    assert fluxd.client.simulate_post(ADDRESS, body=body, headers=headers).status_code == 201
+    assert post(fluxd, {"title": "x"}, fluxd.add_key("other")).status_code == 201
+    fluxd.now += DAY_S
+    for _ in range(2):  # what was told yesterday and is over counts no more, what is weekly does
+        assert post(fluxd, {"title": "x"}).status_code == 201
+    assert post(fluxd, {"title": "x"}).status_code == 429
 
 
 def test_what_begins_in_it_is_shown_and_silent(fluxd: InProcess) -> None:

@@ -48,7 +48,7 @@ def test_where_nobody_is_told_it_says_so_and_offers_each_kind(browser: Browser) 
 
 def test_a_channel_is_added_with_what_it_takes(fluxd: InProcess, browser: Browser) -> None:
     more = {"least": "high", "metrics": "web-*, db.*", "quiet_hours": "22:00 – 07:00"}
-    assert add(browser, **more, daily_cap="5", digest="also") == 303
+    assert add(browser, **more, daily_cap="5", digest="also", resolved="no") == 303
     (found,) = channels(fluxd)
     assert found == replace(
         found,
@@ -58,12 +58,14 @@ def test_a_channel_is_added_with_what_it_takes(fluxd: InProcess, browser: Browse
         quiet_hours="22:00-07:00",
         daily_cap=5,
         digest="also",
+        resolved=False,
         enabled=True,
     )
     assert found.settings["url"] == SECRET
     said = text_of(browser.get(PATH).text)
     assert "high or worse of web-*, db.*; quiet 22:00-07:00" in said
-    assert "at most 5 a day; a daily digest too" in said
+    assert "at most 5 a day; not told what is over; a daily digest too" in said
+    assert '<option value="no" selected>no message' in browser.get(f"{PATH}?edit=1").text
     assert "not tried yet" in said
 
 
