@@ -17,6 +17,7 @@ MONDAY = 1_699_833_600  # Unix s, midnight UTC
 MINUTE, DAY, WEEK = 60, 86_400, 604_800
 PER_DAY = DAY // MINUTE
 RUNS, FEWER = 60, 24  # of a row of the table; of a neighbour of one
+MORE = 240  # where false alarms are counted in a day: 60 such days would bring 6 +- 2.4 of them
 SCALES = (1e-6, 1.0, 100.0, 1e9)
 JOIN_S = 3600  # alarms so close are one anomaly
 ENOUGH, RATE = 0.95, 0.1  # share of the runs; false alarms per metric-day

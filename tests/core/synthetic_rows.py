@@ -1,6 +1,6 @@
 """The table of behaviour, by name: one row a line of it, neighbours beside it."""
 
-from core.synthetic import FEWER, RUNS, Maker, Row
+from core.synthetic import FEWER, MORE, RUNS, Maker, Row
 from core.synthetic_calendar import AUTUMN, SPRING, coarse_job, job, odd_day, office_hours, week
 from core.synthetic_events import (
     alike,
@@ -102,23 +102,21 @@ NEIGHBOURS = frozenset(
 }
 
 MAKERS = SPIKES | QUIET | CALENDAR | LASTING | SPACING | POISON
-TABLE = {
-    name: Row(name, make, runs=FEWER if name in NEIGHBOURS else RUNS)
-    for name, make in MAKERS.items()
-} | {name: Row(name, office_hours(local), local) for name, local in SUMMER.items()}
+
+
+def runs_of(name: str) -> int:
+    if name.startswith("quiet first day"):
+        return MORE
+    return FEWER if name in NEIGHBOURS else RUNS
+
+
+TABLE = {name: Row(name, make, runs=runs_of(name)) for name, make in MAKERS.items()} | {
+    name: Row(name, office_hours(local), local) for name, local in SUMMER.items()
+}
 
 # Rows that the detector does not reach yet: what it reaches, less what another machine's numpy may
 # turn. A row that gets better than that by far belongs off this list.
 REACHED: dict[str, dict[str, float]] = {
-    "1-minute 6 sigma on a wave": {"found": 0.65},
-    "10-minute 6 sigma on a wave": {"found": 0.75},
-    "quiet first day: poisson 5": {"rate": 0.2},
-    "shift of 8": {"found": 0.33},
-    "shift of 20": {"found": 0.75},
-    "shift of 20 on a wave": {"found": 0.65},
-    "leak up within 1": {"once": 0.8},
-    "leak down within 1": {"once": 0.7},
-    "leak down within 2": {"once": 0.6},
-    "8 sigma two hours after an hour of 40": {"found": 0.55},
-    "8 sigma ten minutes, after an hour of 40": {"found": 0.88},
+    "1-minute 6 sigma on a wave": {"found": 0.85},
+    "shift of 8": {"found": 0.68},
 }

@@ -10,11 +10,12 @@ from fluxd.core.rarity import rarity
     ("score", "interval", "text"),
     [
         (0.0, 60.0, "once in 2 minutes"),
-        (0.31, 60.0, "once in 61 days"),
-        (0.33, 60.0, "once in 98 days"),
-        (0.40, 60.0, "once in 2 years"),
+        (0.31, 60.0, "once in 49 days"),
+        (0.33, 60.0, "once in 54 days"),
+        (0.40, 60.0, "once in 480 days"),
+        (0.45, 60.0, "once in 4 years"),
         (1.0, 1.0, "less than once in 10 years"),
-        (0.2, None, "once in 5,010 datapoints"),
+        (0.2, None, "once in 5,250 datapoints"),
     ],
 )
 def test_it_is_told_in_the_largest_unit_that_fits(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect import course, habit, steady, tail
+from fluxd.core.detect import course, habit, normality, steady, tail
 from fluxd.core.detect.layout import (
     FORECAST,
     LONG_NOVELTY,
@@ -19,6 +19,7 @@ from fluxd.core.detect.layout import (
 )
 from fluxd.core.detect.leak import Leak
 from fluxd.core.detect.looking import Look
+from fluxd.core.detect.normality import Normality
 from fluxd.core.detect.rounds import Rows
 
 PLAIN = 4.5  # rarity beyond which more says little more
@@ -26,10 +27,10 @@ STEEP = 0.05
 ALONE = 0.8  # of its rarity counts where one of forecast and season has to make the case alone
 HABITUAL = 0.5  # of the rarity counts for what is usual at this time of day
 DOUBT = 0.5  # no claim rarer than this / rows seen
-BELL_DOUBT, BELL_ROWS = 0.04, 300.0  # the same of bell-shaped errors, at first
+BELL_DOUBT, BELL_ROWS = 0.035, 300.0  # the same of bell-shaped errors, at first
 PLENTY = 1_200.0  # rows after which an anomaly needs no proof by its size
 FAINT_DOUBT = 0.3  # the same of what is no anomaly
-SCORE_PER_RARITY = 0.099
+SCORE_PER_RARITY = 0.0985
 LASTING = 0.1  # of score an anomaly has, per rarity of the rows just before: a glitch has none
 LEAST_CHANCE = 1e-5  # the band is never wider than that of this chance
 BELOW, ABOVE = 0.001, 0.002  # from the threshold: the most of what is no anomaly, the least of news
@@ -63,10 +64,12 @@ class Judged:
 
 def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judged:
     """Weigh what was seen."""
-    rare = tail.rarity(v, seen.distance, seen.floor)
-    normal = tail.normal(v, seen.distance[FORECAST], seen.floor, daily, rows)
+    lean = normality.leaning(v, seen.side, rows.n)
+    rare = tail.rarity(v, _straight(v, seen, lean), seen.floor)
+    normal = normality.judge(v, seen.fresh / seen.stretch, lean, seen.floor, daily, rows)
     margin = np.maximum(v.edge[FORECAST], seen.floor)
     main = case(rare, normal, seen.habitual(margin))
+    main *= ~seen.homeward
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
     result = score(rare, main, certain(doubt, times), v.trace, rows.n)
@@ -74,7 +77,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
     remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
     half = tail.reach(v, FORECAST, remarkable, seen.floor)
-    near = v.mean[FORECAST] * (DEVIATIONS / tail.HALF_NORMAL)
+    near = v.mean[FORECAST] * (DEVIATIONS / normality.HALF_NORMAL)
     half = np.where(normal.trust > TRUSTED, np.minimum(half, near), half)
     # On its first day a time of day has nothing but what the anomaly itself has taught.
     off = live & seen.season.visited & (rare[SEASON] > STILL_RARE)
@@ -82,7 +85,19 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     return Judged(with_news(result, found), half * seen.stretch, rare, result >= THRESHOLD)
 
 
-def case(rare: Floats, normal: tail.Normal, usual: Bools) -> Floats:
+def _straight(v: Vitals, seen: Look, lean: Floats) -> Floats:
+    """Return the distances, the forecast's less on the side to which its errors are skew.
+
+    As far as its tail rests on the bulk's shape; later the tail speaks for itself.
+    """
+    far = normality.deviations(v, seen.distance[FORECAST])
+    less = 1.0 - normality.straight(far, lean) / np.maximum(far, tail.TINY)
+    distance = seen.distance.copy()
+    distance[FORECAST] *= 1.0 - seen.light[FORECAST] * np.maximum(less, 0.0)
+    return distance
+
+
+def case(rare: Floats, normal: Normality, usual: Bools) -> Floats:
     """Return how rare the row is, all parts weighed."""
     most = np.minimum(rare, PLAIN + STEEP * (rare - PLAIN))
     main = 0.4 * most[FORECAST] + 0.2 * (most[NOVELTY] + most[SEASON] + most[UNREST])
@@ -124,7 +139,7 @@ def _ongoing(v: Vitals, result: Floats, off: Bools) -> Floats:
     return np.where(lasts, np.maximum(result, THRESHOLD), result)
 
 
-def doubts(light: Floats, normal: tail.Normal, n: Floats) -> Floats:
+def doubts(light: Floats, normal: Normality, n: Floats) -> Floats:
     """Return the chance below which no claim goes, for want of rows."""
     early = np.minimum((BELL_ROWS / (n + 1.0)) ** 2, 1.0) * light
     sure = 1.0 - (1.0 - early) * (1.0 - normal.trust)

@@ -18,7 +18,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Shorts: TypeAlias = npt.NDArray[np.uint16]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-VERSION = 3
+VERSION = 4
 """Of the formula and of this layout; a state of another version can't be continued."""
 
 WARMUP = 100
@@ -63,6 +63,7 @@ VITALS: dict[str, int] = {
     "run": PARTS,  # rows in a row beyond the edge
     "mean": PARTS,  # of each part's distances
     "square": PARTS,  # mean of their squares; with the mean it tells their shape
+    "cube": 1,  # mean of the third powers of the forecast's, signed: how skew they are
     "radius": 2,  # a pair of means further than this from all remembered ones is new
     "step": 1,  # mean distance from row to row
     "spacings": SPACINGS,  # the last time differences, newest first, s
@@ -169,6 +170,7 @@ class Vitals:
     run: Floats
     mean: Floats
     square: Floats
+    cube: Floats
     radius: Floats
     step: Floats
     spacings: Floats

@@ -27,7 +27,7 @@ def learn(v: Vitals, state: State, pairs: Singles, rows: Rows, seen: Look, daily
     """Take one row each of several metrics."""
     value, floor, season = seen.value, seen.floor, seen.season
     novelty.learn(v, state, pairs, rows, seen.sights, seen.magnitude)
-    tail.learn(v, seen.distance, floor, seen.light, rows, daily)
+    tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily)
     trust = np.minimum((TRUSTED * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
     trust *= trust
     off = np.abs(value - season.day)

@@ -20,6 +20,8 @@ from fluxd.core.detect.layout import (
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 
+NEARLY = 0.35  # of how far out something usual is, by which a value may be further
+LEFT = 1.2  # mean errors that the last few rows must be off the forecast to have left it
 HERE = 0.3  # share of the time of day in the yardstick of an error
 SPREAD_FLOOR, LEVEL_FLOOR, LEAST_FLOOR = 0.05, 1e-12, 1e-60
 STEP = 4.0  # mean errors that the season must have changed by to be taken at its word
@@ -39,6 +41,9 @@ class Look:
     target: Floats  # what it should have said
     expected: Floats
     error: Floats  # distance of the value from the expected one
+    side: Floats  # 1 where it is more, -1 where it is less
+    fresh: Floats  # the error; where the last few rows had left the forecast, from them if nearer
+    homeward: Bools  # nearer to what is usual at this time than what was expected: it returns
     stretch: Floats  # how much larger than overall errors are at this time of day
     sights: tuple[novelty.Sight, novelty.Sight]
     distance: Floats  # (parts, metrics): how far off by each question
@@ -48,7 +53,11 @@ class Look:
 
     def habitual(self, margin: Floats) -> Bools:
         """Tell where the value is within what is usual at this time of day, or nearly so."""
-        return (self.value <= self.highest + margin) & (self.value >= self.lowest - margin)
+        above = np.maximum(NEARLY * (self.highest - self.expected), 0.0)
+        below = np.maximum(NEARLY * (self.expected - self.lowest), 0.0)
+        high = self.highest + np.minimum(margin, above)
+        low = self.lowest - np.minimum(margin, below)
+        return (self.value <= high) & (self.value >= low)
 
 
 def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> Look:
@@ -76,14 +85,17 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
     if np.count_nonzero(stepped):
         error = np.where(stepped, by_season, plain)
         expected = np.where(stepped, season.base + v.offset, expected)
-    off_season = np.abs(value - season.base)
+    usual_here = season.base
     if np.count_nonzero(v.shift):  # on probation: the old level is normal, too
         home = np.abs(value - season.base + v.shift)
         back = (v.shift != 0.0) & season.known
-        off_season = np.where(back, np.minimum(home, off_season), off_season)
+        nearer = back & (home < np.abs(value - season.base))
+        usual_here = np.where(nearer, season.base - v.shift, season.base)
         back &= home < error
         error = np.where(back, home, error)
         expected = np.where(back, season.base - v.shift, expected)
+    off_season = np.abs(value - usual_here)
+    left = np.abs(v.short - expected) > LEFT * v.error
     stretch = 1.0 + HERE * (season.error - v.error) / usual
     lowest, highest = habit.usual(state, rows)
     sights = novelty.look(v, pairs[:, novelty.SHORT]), novelty.look_long(v, pairs[:, novelty.LONG])
@@ -103,6 +115,9 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
         target=target,
         expected=expected,
         error=error,
+        side=np.copysign(1.0, value - expected),
+        fresh=np.where(left, np.minimum(error, np.abs(value - v.short)), error),
+        homeward=off_season < np.abs(expected - usual_here),
         stretch=stretch,
         sights=sights,
         distance=distance,

@@ -3,8 +3,6 @@
 Works on rows of shape (parts, metrics), one part per question asked of a datapoint.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fluxd.core.detect.layout import FORECAST, WARMUP, Bools, Floats, Vitals
@@ -12,7 +10,6 @@ from fluxd.core.detect.rounds import Rows
 
 LN10 = float(np.log(10.0))
 TINY = 1e-60
-MOST_DEVIATIONS = 1e3
 
 EDGE_SHARE = 0.03  # of the rows lie beyond the edge
 EDGE_RARITY = -float(np.log10(EDGE_SHARE))
@@ -30,26 +27,14 @@ EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 3.0, 10.0  # indices that one burst c
 BELL, NO_BELL = 1.75, 2.0  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
 BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail after so many rows
 FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
-SHAPE_LIMIT, SHAPE_ROWS = 6.0, 2000.0  # mean distances that one row counts for; memory
+SHAPE_LIMIT, SHAPE_ROWS = 5.0, 2000.0  # mean distances that one row counts for; memory
 SHAPE_YOUNG = 30  # rows before they are limited
 SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of the shape
 
-NORMAL, NORMAL_WIDTH = 1.63, 0.06  # shape up to which, and over which, distances count as normal
-HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's absolute values
 MOST_GROWTH = 60.0  # as a power of e
 SURELY = 8.0  # times the largest error that is to be expected of so many rows
-MARGIN = 1.5  # by which a normal law's rarity is lessened: nothing is quite normal
 FAR = 1.9  # edges; a normal law goes beyond once in 25,000 rows
 FAR_ROWS, FAR_DAYS = 10_000.0, 7.0  # memory of bursts that far: the longer of the two
-PARDONED, COUNTED, LEAST_FAR = 1.0, 3.0, 1.0  # such bursts let pass, the weight of others, of none
-
-
-@dataclass(slots=True)
-class Normal:
-    """How far the forecast's errors may be trusted to be normal (0 to 1), and the rarity then."""
-
-    trust: Floats
-    rarity: Floats
 
 
 def start(v: Vitals) -> None:
@@ -61,7 +46,7 @@ def start(v: Vitals) -> None:
     v.burst_start[:] = -BURST_ROWS
     v.run[:] = 0.0
     v.mean[:] = 0.0
-    v.square[:] = 0.0
+    v.square[:] = v.cube[:] = 0.0
     v.far[:] = 0.0
     v.trace[:] = v.ongoing[:] = 0.0
 
@@ -100,40 +85,6 @@ def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
     return np.minimum(ratio, 1.0) * EDGE_RARITY + beyond
 
 
-def normal(v: Vitals, distance: Floats, floor: Floats, daily: Floats, rows: Rows) -> Normal:
-    """Judge the forecast's error by a normal law, as far as it has been one.
-
-    Hill's index has a floor, since real metrics that look normal most of the time still have
-    bursts. Where there were none (or hardly any) far beyond the edge, the law may be trusted, but
-    for no claim rarer than so many quiet rows allow.
-    """
-    mean = v.mean[FORECAST]
-    known = mean > floor
-    shape = v.square[FORECAST] / np.where(known, mean * mean, 1.0)
-    trust = np.minimum(np.maximum((NORMAL - shape) / NORMAL_WIDTH, 0.0), 1.0)
-    trust *= known
-    deviations = np.minimum(HALF_NORMAL * distance / np.maximum(mean, TINY), MOST_DEVIATIONS)
-    memory = np.maximum(FAR_ROWS, FAR_DAYS * daily)
-    bursts = COUNTED * np.maximum(v.far - PARDONED, 0.0) + LEAST_FAR
-    most = -np.log10(bursts / (np.minimum(rows.n, memory) + 1.0))
-    rare = np.minimum(trust * (rarity_of_normal(deviations) - MARGIN), most)
-    return Normal(trust, np.sqrt(trust) * rare)
-
-
-def rarity_of_normal(deviations: Floats) -> Floats:
-    """Return -log10 P(|x| >= deviations) of a standard normal law, to 0.002 from 2 on.
-
-    By the upper bound of Mills' ratio of Sampford (1953); up to 0.03 too little below 2.
-
-    >>> rarity_of_normal(np.array([2.0, 4.0, 6.0])).round(2).tolist()
-    [1.34, 4.2, 8.7]
-    """
-    x = deviations
-    mills = 4.0 / (3.0 * x + np.sqrt(x * x + 8.0))
-    rare: Floats = x * x / (2.0 * LN10) - np.log10(mills * HALF_NORMAL)
-    return np.maximum(rare, 0.0)
-
-
 def beyond_all(v: Vitals, distance: Floats, floor: Floats, magnitude: Floats, n: Floats) -> Floats:
     """Return how many times over a forecast's error is surely the largest of n rows, at least 1.
 
@@ -157,9 +108,15 @@ def reach(v: Vitals, part: int, rare: Floats, floor: Floats) -> Floats:
 
 
 def learn(
-    v: Vitals, distance: Floats, floor: Floats, light: Floats, rows: Rows, daily: Floats
+    v: Vitals,
+    distance: Floats,
+    side: Floats,
+    floor: Floats,
+    light: Floats,
+    rows: Rows,
+    daily: Floats,
 ) -> None:
-    """Move edge, index and shape by one row per metric."""
+    """Move edge, index and shape by one row per metric; `side` is the sign of the forecast's."""
     if rows.oldest >= WARMUP:
         live = rows.seen >= WARMUP
         beyond = (distance > np.maximum(v.edge, floor)) & live
@@ -174,6 +131,7 @@ def learn(
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
     v.mean += (limited - v.mean) * rate
     v.square += (limited * limited - v.square) * rate
+    v.cube += (side * limited[FORECAST] ** 3 - v.cube) * rate[FORECAST]
 
 
 def _edge(v: Vitals, distance: Floats, floor: Floats, rows: Rows, live: Bools) -> Floats:
