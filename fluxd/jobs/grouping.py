@@ -147,7 +147,7 @@ class Grouper:
     def _with_returns(self, queued: Sequence[Queued], now: int) -> list[Queued]:
         """Return what is queued, and what returned so lately that nobody was told of it."""
         self._returns = {
-            anomaly: one for anomaly, one in self._returns.items() if now - one.at < GATHER_S
+            anomaly: one for anomaly, one in self._returns.items() if 0 <= now - one.at < GATHER_S
         }
         looked_at = {anomaly: one.queued for anomaly, one in self._returns.items()}
         for one in queued:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apsw
@@ -79,8 +79,11 @@ def read_queue(reader: apsw.Connection, limit: int) -> tuple[int, list[Queued]]:
     ).fetchall()
     found: dict[int, Queued] = {}
     for _, anomaly, went_on, over, history in rows:
-        if anomaly not in found or went_on is not None:
+        before = found.get(anomaly)
+        if before is None or before.went_on is None:
             found[anomaly] = Queued(anomaly, went_on, over, bool(history))
+        elif went_on is not None:  # once more: what it was when it was last looked at counts
+            found[anomaly] = replace(before, went_on=went_on)
     return (rows[-1][0] if rows else 0), list(found.values())
 
 

@@ -137,7 +137,17 @@ def refresh(
         return
     before, severity, closed, had = row
     if gathered.left:
-        _close(connection, incident, gathered, before, now)
+        _close(connection, incident, gathered, now)
+        if before != "resolved":  # it is over for whom it was told to, and no news for others
+            queue_notices(
+                connection,
+                incident,
+                state="resolved",
+                severity=severity,
+                metrics=had,
+                heard=(),
+                now=now,
+            )
         return
     state = before
     account = account_of(gathered.members, fleet, least=gathered.series)
@@ -183,19 +193,12 @@ def refresh(
     )
 
 
-def _close(
-    connection: apsw.Connection, incident: int, gathered: Gathered, before: State, now: int
-) -> None:
+def _close(connection: apsw.Connection, incident: int, gathered: Gathered, now: int) -> None:
     """End an incident whose anomalies went on in others: what is told of it stays as it was."""
     connection.execute(
-        "UPDATE incident_rows SET state = ?2, ended = coalesce(ended, ?3), anomalies = ?4,"
+        "UPDATE incident_rows SET state = 'resolved', ended = coalesce(ended, ?2), anomalies = ?3,"
         " acknowledged = NULL WHERE id = ?1",
-        (
-            incident,
-            after(before, "over") or before,
-            last_end(connection, incident) or now,
-            gathered.anomalies,
-        ),
+        (incident, last_end(connection, incident) or now, gathered.anomalies),
     )
 
 

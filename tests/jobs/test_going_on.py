@@ -5,7 +5,7 @@ from jobs.happenings import Happenings, fleet, happenings, sent
 
 from fluxd.core.hush import HISTORY
 from fluxd.core.incidents.lifecycle import REOPEN_S
-from fluxd.core.incidents.notices import GATHER_S
+from fluxd.core.incidents.notices import CALM_S, GATHER_S
 from fluxd.jobs import grouping
 from fluxd.store.incident_list import incident_of, page_incidents, read_memberships
 
@@ -239,3 +239,56 @@ def test_in_how_many_turns_it_is_grouped_does_not_matter(
         cut(site, FLEET[-1], began=began)
         assert [one.metrics for one in site.incidents] == [1, len(FLEET)]
         assert site.queued.count(("opened", "waiting")) == 1
+
+
+def test_a_told_incident_that_goes_on_in_a_flood_is_told_over() -> None:
+    """Its end had waited as one of it was odd again, and then the others came."""
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        began = site.now
+        site.happen(ODD)
+        site.group()
+        site.now += GATHER_S
+        sent(site)
+        site.now += 300
+        site.happen(ODD, at=began, ended=site.now)
+        site.group()
+        site.now += CALM_S // 2
+        site.happen(ODD, at=began, went_on=site.now)
+        site.group()
+        site.now += 1
+        site.happen(*[one for one in FLEET if one != ODD])
+        site.group()
+        assert [one.state for one in site.incidents] == ["resolved", "open"]
+        assert {(one.incident, one.notice) for one in site.outbox if one.state == "waiting"} == {
+            (1, "resolved"),
+            (2, "opened"),
+        }
+
+
+def test_what_returned_is_not_looked_at_again_once_the_clock_was_set_back() -> None:
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        began = odd_before(site, ODD, history=False)
+        site.happen(ODD, at=began, went_on=site.now)
+        site.group()
+        site.now -= 600
+        site.happen(*[one for one in FLEET if one != ODD], at=site.now + 602)
+        site.group()
+        assert [(one.metrics, one.state) for one in site.incidents] == [
+            (1, "open"),
+            (len(FLEET) - 1, "open"),
+        ]
+
+
+def test_what_went_on_twice_before_it_was_looked_at_is_history_up_to_the_first_time() -> None:
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        began = site.now
+        site.happen(ODD, ended=began + 60, history=True)
+        site.happen(ODD, at=began, went_on=began + 600)
+        site.happen(ODD, at=began, went_on=began + 600, ended=began + 900)
+        site.now += 1_200
+        site.happen(ODD, at=began, went_on=site.now)
+        site.group()
+        assert [one.started for one in site.incidents] == [site.now]
