@@ -39,6 +39,8 @@ def queue_notices(
             now=now,
         )
         outbox.cancel(connection, channel.id, incident, decision.cancel, now=now)
+        if decision.latest is not None:
+            outbox.hurry(connection, channel.id, incident, latest=decision.latest)
         if decision.queue is not None:
             outbox.put(
                 connection,

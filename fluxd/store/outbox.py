@@ -113,6 +113,15 @@ def take_back(connection: apsw.Connection, incident: int, *, now: int) -> None:
     )
 
 
+def hurry(connection: apsw.Connection, channel: int, incident: int, *, latest: int) -> None:
+    """Have what was not written yet of an incident due at `latest` (Unix s), if not earlier."""
+    connection.execute(
+        "UPDATE outbox SET due = ?3 WHERE incident = ?1 AND channel = ?2 AND due > ?3"
+        " AND state = 'waiting' AND body IS NULL",
+        (incident, channel, latest),
+    )
+
+
 # In these states a message that is not written yet has told nothing.
 _UNTOLD = ("waiting", "sending")
 
@@ -132,12 +141,12 @@ def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
     ]
     since = rows[ends[-1] + 1 :] if ends else rows
     out: list[tuple[Severity, int, int | None]] = []
-    waiting: dict[IncidentNotice, Severity] = {}
+    waiting: set[IncidentNotice] = set()
     for notice, state, severity, at, written, metrics in since:
         if written or state not in _UNTOLD:
             out.append((severity, at, metrics))
         else:
-            waiting[notice] = severity
+            waiting.add(notice)
     return Told(
         severity=worst(severity for severity, _, _ in out),
         metrics=max((metrics for _, _, metrics in out if metrics is not None), default=None),

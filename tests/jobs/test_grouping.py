@@ -142,11 +142,13 @@ def test_what_is_critical_by_now_does_not_wait() -> None:
         site.now += 10
         site.happen(*FLEET[20:400])
         site.group()
-        assert site.queued[1:] == [("worsened", "cancelled"), ("worsened", "waiting")]
-        assert site.outbox[2].due == site.now + GATHER_S
+        assert site.queued[1:] == [("worsened", "waiting")]
+        assert site.outbox[1].due == site.now + GATHER_S
+        site.now += 1
         site.happen(*FLEET[400:600])
         site.group()
-        assert len(site.queued) == 3
+        assert site.outbox[1].due == site.now - 1 + GATHER_S
+        assert len(site.queued) == 2
 
 
 def test_the_score_of_one_metric_that_creeps_up_is_no_news() -> None:

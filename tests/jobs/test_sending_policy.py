@@ -272,3 +272,16 @@ def test_what_waits_when_a_channel_is_off_for_an_hour_is_sent(desk: Desk) -> Non
     assert [one.kind for one in desk.script.got] == ["opened"]
     with pytest.raises(NotFoundError):
         desk.site.store.writer.run(lambda writer: switch_channel(writer, 7, on=True, now=0))
+
+
+def test_what_waits_for_the_end_of_quiet_hours_goes_out_once_it_is_critical(desk: Desk) -> None:
+    """An outage at night begins with few."""
+    change(desk, quiet_hours="11:00-13:00")
+    desk.site.happen(*fleet(5, 40)[:20])
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    assert desk.state() == ("waiting", "it waits: quiet hours")
+    desk.site.happen(*fleet(5, 40)[20:])
+    desk.pass_time(60)
+    desk.pass_time(GATHER_S)
+    assert [(one.kind, one.severity) for one in desk.script.got] == [("opened", "critical")]

@@ -6,11 +6,12 @@ told            `worsened`, where it has spread (`telling.is_worse`), or is seve
                 channel that takes no longer what it was told; soon where it is critical, else
                 never soon after another message: what spreads is told when it has spread
                 `resolved`, a minute after it is over, lest it begins anew
-not sent yet    nothing more: a message is written when it is sent, with all that is known then
+not sent yet    nothing more: a message is written when it is sent, with all that is known then;
+                but what is critical by now waits no longer
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fluxd.core.incidents.lifecycle import State
@@ -29,24 +30,28 @@ class Told:
     """What a channel was told since it was last told that all is over.
 
     `severity` is the highest it was told, `metrics` the most (None: not known), `at` (Unix s) when
-    last, None if nothing was; `waiting` are the notices that have not gone out, with the severity
-    that they were queued for. `over`: it was told of the end, and of nothing since.
+    last, None if nothing was; `waiting` are the notices that have not gone out. `over`: it was told
+    of the end, and of nothing since.
     """
 
     severity: Severity | None = None
     metrics: int | None = None
     at: int | None = None
-    waiting: Mapping[Notice, Severity] = field(default_factory=dict)
+    waiting: Collection[Notice] = ()
     over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be queued, and for when (Unix s); and the waiting notices that have no use now."""
+    """What is to be queued, and for when (Unix s); and the waiting notices that have no use now.
+
+    What waits beside them is due at `latest` (Unix s) if not earlier, None: when it was.
+    """
 
     queue: Notice | None = None
     due: int = 0
     cancel: tuple[Notice, ...] = ()
+    latest: int | None = None
 
 
 NOTHING = Decision()
@@ -71,26 +76,17 @@ def decide(
     if state == "resolved":
         return _over(told, begins=begins, now=now)
     cancel: tuple[Notice, ...] = ("resolved",) if "resolved" in told.waiting else ()
-    if "opened" in told.waiting or not begins:
-        return Decision(cancel=cancel)
+    # Nothing follows what is critical, so that need not wait, be it that few were odd at first.
+    latest = now + GATHER_S if severity == "critical" else None
+    if not begins or {"opened", "worsened"} & set(told.waiting):
+        return Decision(cancel=cancel, latest=latest)
     if told.severity is None:
         return Decision("opened", now + GATHER_S, cancel)
     missed = rank(told.severity) < rank(least)
     if state != "open" or not (missed or is_worse(told.severity, told.metrics, severity, metrics)):
         return Decision(cancel=cancel)
-    return _worse(severity, told, cancel, now)
-
-
-def _worse(severity: Severity, told: Told, cancel: tuple[Notice, ...], now: int) -> Decision:
-    """Decide when a worsening is told; nothing follows what is critical, so that need not wait."""
-    waits_for = told.waiting.get("worsened")
     settled = min(told.at or now, now) + SETTLE_S  # told in the future: the clock was set back
-    due = now + GATHER_S if severity == "critical" else max(now, settled)
-    if waits_for is None:
-        return Decision("worsened", due, cancel)
-    if severity == "critical" and waits_for != "critical" and due < settled:
-        return Decision("worsened", due, (*cancel, "worsened"))
-    return Decision(cancel=cancel)
+    return Decision("worsened", latest or max(now, settled), cancel)
 
 
 def _over(told: Told, *, begins: bool, now: int) -> Decision:

@@ -57,9 +57,9 @@ told_before = st.builds(
     severity=severities,
     metrics=st.none() | st.integers(1, 200),
     at=st.just(NOW - 10),
-    waiting=st.dictionaries(notices, severities),
+    waiting=st.sets(notices),
 )
-nothing_told = st.builds(Told, waiting=st.dictionaries(notices, severities), over=st.booleans())
+nothing_told = st.builds(Told, waiting=st.sets(notices), over=st.booleans())
 
 
 @given(
@@ -95,8 +95,8 @@ def test_a_decision_is_never_more_than_needed(
         assert worse or rank(told) < rank(least)
         assert state == "open"
         assert found.due == (NOW + GATHER_S if severity == "critical" else NOW - 10 + SETTLE_S)
-        assert waiting.get("worsened") != "critical"
-        assert "worsened" not in waiting or severity == "critical"
+    if found.latest is not None:
+        assert (severity, found.latest) == ("critical", NOW + GATHER_S)
     if found.queue == "resolved":
         assert state == "resolved"
         assert told is not None
@@ -129,15 +129,12 @@ class TellingAnIncident(RuleBasedStateMachine):
         )
         for notice in found.cancel:
             del self.due[notice]
+        if found.latest is not None:
+            self.due = {notice: min(due, found.latest) for notice, due in self.due.items()}
         if found.queue is not None:
             self.due[found.queue] = found.due
         over = self.told.over and not self.due
-        self.told = replace(self.told, waiting=self.waiting, over=over)
-
-    @property
-    def waiting(self) -> dict[Notice, Severity]:
-        """What waits; it was queued for what the incident is now, but for a worsening."""
-        return {one: self.told.waiting.get(one, self.severity) for one in self.due}
+        self.told = replace(self.told, waiting=set(self.due), over=over)
 
     @rule(event=st.sampled_from(EVENTS))
     def happen(self, event: Event) -> None:
@@ -160,9 +157,9 @@ class TellingAnIncident(RuleBasedStateMachine):
             notice = "resolved"
         self.story.append((notice, self.severity, self.metrics))
         if notice == "resolved":
-            self.told = Told(waiting=self.waiting, over=not self.due)
+            self.told = Told(waiting=set(self.due), over=not self.due)
         else:
-            self.told = Told(self.severity, self.metrics, self.now, self.waiting)
+            self.told = Told(self.severity, self.metrics, self.now, set(self.due))
 
     @rule()
     def creep_up(self) -> None:
@@ -215,5 +212,5 @@ def test_what_is_over_at_once_is_told_in_one_message() -> None:
 
     found = decided(Told())
     assert (found.queue, found.due) == ("opened", NOW + GATHER_S)
-    assert decided(Told(waiting={"opened": "normal"})).queue is None
+    assert decided(Told(waiting=["opened"])).queue is None
     assert decided(Told(over=True)).queue is None
