@@ -21,9 +21,9 @@ import numpy.typing as npt
 from fluxd.core.budget import BUDGET, Budget
 from fluxd.core.detect import Bank, Remark, Verdicts
 from fluxd.core.excerpt import Row
-from fluxd.core.stretch import Anomaly, Direction, Stretch
+from fluxd.core.stretch import Anomaly, Direction, Lasting, Stretch
 
-__all__ = ["Anomaly", "Direction", "Stretches"]
+__all__ = ["Anomaly", "Direction", "Lasting", "Stretches"]
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -144,13 +144,21 @@ class Stretches:
             self._forget(slot)
         return found
 
-    def adopt(self, slot: int, blob: bytes) -> None:
-        """Take over what another one's `dump` of one slot knows; an open stretch goes on here."""
+    def adopt(self, slot: int, blob: bytes, stored: Lasting | None = None) -> None:
+        """Take over what another one's `dump` of one slot knows; an open stretch goes on here.
+
+        One that is open there goes on as `stored`, if that is given.
+        """
         here = self._latest.get(slot)
         self.load(slot, blob)
-        if here is not None:
+        there = self._latest.get(slot)
+        if here is not None and (here.ended is None or there is None or there.ended is not None):
             self._latest[slot] = here
             self._watched[slot] = True
+        elif stored is not None and there is not None and there.ended is None:
+            self._budget.move(slot, there.started, stored.started)
+            there.started, there.history = stored.started, stored.history
+            there.went_on = stored.went_on
 
     def _forget(self, slot: int) -> None:
         del self._latest[slot]

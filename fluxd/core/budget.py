@@ -60,6 +60,11 @@ class Budget:
         week = [one for one in self._weeks.get(slot, []) if one[0] != started]
         self._weeks[slot] = [*week, (started, score)]
 
+    def move(self, slot: int, started: int, other: int) -> None:
+        """Note that an anomaly began at another time."""
+        week = self._weeks.get(slot, [])
+        self._weeks[slot] = [(other if at == started else at, score) for at, score in week]
+
     def week(self, slot: int) -> list[tuple[int, float]]:
         """Return start and peak score of a metric's anomalies."""
         return self._weeks.get(slot, [])

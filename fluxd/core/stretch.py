@@ -53,6 +53,15 @@ class Anomaly:
     went_on: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What tells an open anomaly that is stored from another: its own `Anomaly` has the same."""
+
+    started: int
+    history: bool
+    went_on: int | None
+
+
 @dataclass(slots=True)
 class Stretch:
     """What is remembered of an anomaly, and what of it is told."""

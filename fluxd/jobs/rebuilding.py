@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fluxd.core.anomalies import Anomaly, Stretches
+from fluxd.core.anomalies import Anomaly, Lasting, Stretches
 from fluxd.core.detect import Bank
 from fluxd.core.knowledge import Floats, Ints
 from fluxd.core.silence import limit_s
@@ -29,7 +29,9 @@ from fluxd.store.metrics import Summary, summary_of, write_summaries
 from fluxd.store.places import LATEST, WEEK_S
 from fluxd.store.rebuilds import (
     Rebuild,
+    end_lasting,
     finish_rebuild,
+    read_lasting,
     take_rebuilds,
     waiting_rebuilds,
     write_rebuilt_anomalies,
@@ -269,6 +271,7 @@ class Rebuilder:
     def _swap(self, index: int, courses: list[_Course], now: int) -> None:
         """Give metrics of one slice their new state, and save it; all or nothing."""
         self._write_anomalies(courses, now)
+        orphans = self._read_orphans(courses)
         knowledge = self._analysis.knowledge
         self._analysis.grow(max(course.series for course in courses) + 1)
         before = {one.series: knowledge.dump(one.series, one.series + 1) for one in courses}
@@ -279,10 +282,10 @@ class Rebuilder:
                     course.series, state, added=course.rebuild.added, first=course.first
                 )
                 known = self._stretches.dump(course.slot, course.slot + 1)
-                knowledge.stretches.adopt(course.series, known)
+                knowledge.stretches.adopt(course.series, known, orphans.get(course.series))
         self._analysis.dirty[index] = True
         try:
-            self._save_slice(index, now, functools.partial(self._settle, courses, now))
+            self._save_slice(index, now, functools.partial(self._settle, courses, orphans, now))
         except BaseException as error:
             for series, body in before.items():
                 knowledge.load(series, body)
@@ -294,12 +297,20 @@ class Rebuilder:
             self._leave(course)
         self._done += len(courses)
 
-    def _settle(self, courses: list[_Course], now: int, connection: Connection) -> None:
+    def _settle(
+        self,
+        courses: list[_Course],
+        orphans: dict[int, Lasting],
+        now: int,
+        connection: Connection,
+    ) -> None:
         """Note in the store that the state which is being saved has learnt all of it."""
         summaries: list[Summary] = []
         for course in courses:
             if not finish_rebuild(connection, course.rebuild):
                 raise _RequestedAnewError(course.series)
+            if course.series in orphans and not self._lasts(course, now):
+                end_lasting(connection, course.series, course.last)
             back = revive_series(connection, course.series, now=now)
             if back is not None:
                 self._store.catalog.add([back])
@@ -314,8 +325,7 @@ class Rebuilder:
         sent; else it ends with them, or a file of last year would be odd for ever.
         """
         for course in courses:
-            goes_on = self._goes_on(course, now)
-            look = self._stretches.lasting if goes_on else self._stretches.ended
+            look = self._stretches.lasting if self._lasts(course, now) else self._stretches.ended
             still_open = look(course.slot)
             if still_open is not None:
                 course.found[still_open.started] = still_open
@@ -330,8 +340,23 @@ class Rebuilder:
         for course in courses:
             course.found.clear()
 
-    def _goes_on(self, course: _Course, now: int) -> bool:
-        """Whether a metric's last datapoint is so young that nobody would miss the next yet."""
+    def _read_orphans(self, courses: list[_Course]) -> dict[int, Lasting]:
+        """Return what lasts by what is stored alone, by series: as another version left it.
+
+        It goes on where the shadow finds that something lasts, and nobody is told anew.
+        """
+        alone = [one for one in courses if not self._analysis.knowledge.stretches.lasts(one.series)]
+        with self._store.read() as reader:
+            found = {one.series: read_lasting(reader, one.series) for one in alone}
+        return {series: lasting for series, lasting in found.items() if lasting is not None}
+
+    def _lasts(self, course: _Course, now: int) -> bool:
+        """Whether the shadow has something open, and more is to come.
+
+        That is so where the last datapoint is so young that nobody would miss the next yet.
+        """
+        if not self._stretches.lasts(course.slot):
+            return False
         traits = self._bank.traits(course.slot)
         if traits.interval is None:
             return False

@@ -12,13 +12,13 @@ from typing import Any
 import apsw
 import numpy as np
 
-from fluxd.core.anomalies import Anomaly
+from fluxd.core.anomalies import Anomaly, Lasting
 from fluxd.core.errors import StoreError
 from fluxd.core.retention import LEVELS
 from fluxd.store.anomalies import write_anomalies
 from fluxd.store.blocks import Floats, Ints
 from fluxd.store.history import MAX_VALUES, write_history
-from fluxd.store.places import HOUR_S
+from fluxd.store.places import HOUR_S, LATEST
 from fluxd.store.series import create_series, find_series
 from fluxd.store.states import finish_round, states_seq
 
@@ -130,7 +130,8 @@ def relearn_outdated(connection: apsw.Connection, *, version: int, seq: int) -> 
     """Have all metrics learnt anew if only other versions of the detector have saved their states.
 
     Returns whether that is so. `seq` is the last commit's number: what was stored up to it is
-    learnt from the store, what comes later as it comes. Anomalies that were told stay, as over.
+    learnt from the store, what comes later as it comes. Anomalies that were told stay; of one that
+    lasts it shows once its metric is learnt whether it still does.
     """
     if states_seq(connection, version):
         return False
@@ -146,7 +147,7 @@ def relearn_outdated(connection: apsw.Connection, *, version: int, seq: int) -> 
     )
     connection.execute(
         "UPDATE stretches SET ended = peak WHERE ended IS NULL"
-        " AND kind NOT IN ('stopped', 'resumed')"
+        " AND kind NOT IN ('stopped', 'resumed') AND series NOT IN (SELECT series FROM rebuilds)"
     )
     finish_round(connection, seq, version)
     return True
@@ -197,9 +198,28 @@ def write_rebuilt_anomalies(connection: apsw.Connection, anomalies: Iterable[Ano
         if connection.execute(
             "SELECT 1 FROM stretches WHERE series = ?1 AND started <= ?3"
             " AND (ended IS NULL OR ended >= ?2) AND kind NOT IN ('stopped', 'resumed')",
-            (found.slot, found.started, found.started if found.ended is None else found.ended),
+            (found.slot, found.started, LATEST if found.ended is None else found.ended),
         ).fetchone()
         is None
     ]
     write_anomalies(connection, fresh)
     return len(fresh)
+
+
+def read_lasting(reader: apsw.Connection, series: int) -> Lasting | None:
+    """Return the anomaly of a series that lasts by what is stored, None where none does."""
+    row: Any = reader.execute(
+        "SELECT started, history, went_on FROM stretches WHERE series = ? AND ended IS NULL"
+        " AND kind NOT IN ('stopped', 'resumed') ORDER BY started DESC",
+        (series,),
+    ).fetchone()
+    return None if row is None else Lasting(row[0], bool(row[1]), row[2])
+
+
+def end_lasting(connection: apsw.Connection, series: int, ended: int) -> None:
+    """End what lasts of a series by what is stored at `ended` (Unix s)."""
+    connection.execute(
+        "UPDATE stretches SET ended = max(started, ?2) WHERE series = ?1 AND ended IS NULL"
+        " AND kind NOT IN ('stopped', 'resumed')",
+        (series, ended),
+    )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluxd.core.anomalies import Anomaly, Stretches
+from fluxd.core.anomalies import HEADER, Anomaly, Lasting, Stretches
 from fluxd.core.detect import Bank, Remark, Verdicts
 
 Array = npt.NDArray[Any]
@@ -287,6 +287,25 @@ def test_another_ones_stretches_are_adopted_but_for_what_is_open_here() -> None:
     assert here.ended(5) == open_here
     assert here.forget(5) == open_here
     assert here.dump(5, 6) == Stretches().dump(0, 1)
+
+
+def test_what_is_open_there_is_followed_here_as_it_is_stored() -> None:
+    values = noise(1_300)
+    values[1_299] += 40.0
+    over, there = Stretches(), Stretches()
+    follow(there, Bank(), one(values), {})
+    values[1_295] += 40.0
+    values[1_299] -= 40.0
+    follow(over, Bank(), one(np.concatenate([values, noise(20)])), {})
+    assert over.dump(0, 1) != Stretches().dump(0, 1)
+    assert not over.lasts(0)
+    over.adopt(0, there.dump(0, 1), Lasting(START, history=True, went_on=START + 60))
+    found = over.lasting(0)
+    assert found is not None
+    assert (found.started, found.history, found.went_on) == (START, True, START + 60)
+    assert found.peak == START + 60 * 1_299
+    weeks = json.loads(over.dump(0, 1)[HEADER.size :])["0"]["week"]
+    assert [at for at, _ in weeks] == [START]
 
 
 def test_history_is_told_from_live() -> None:

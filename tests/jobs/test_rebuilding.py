@@ -27,7 +27,7 @@ from fluxd.store.bands import read_bands
 from fluxd.store.connection import FILE_NAME
 from fluxd.store.datapoints import read_datapoints
 from fluxd.store.places import LATEST, WEEK_S
-from fluxd.store.rebuilds import PATIENCE_S, History, waiting_rebuilds
+from fluxd.store.rebuilds import PATIENCE_S, History, waiting_rebuilds, write_rebuilt_anomalies
 from fluxd.store.series import delete_series, retire_series
 
 BEGAN = NOW - 60 * 400
@@ -115,6 +115,14 @@ def check(run: Run, names: list[str]) -> None:
             bank.grow(1)
             bank.advance(np.zeros(len(timestamps), np.int64), timestamps, values)
             assert knowledge.bank.dump(series, series + 1) == bank.dump(0, 1)
+            followed = knowledge.stretches.lasting(series)
+            lasting = None if followed is None else followed.started
+            others = reader.execute(
+                "SELECT started FROM anomalies"
+                " WHERE metric = ? AND ended IS NULL AND started IS NOT ?",
+                (name, lasting),
+            ).fetchall()
+            assert others == []
             summary = reader.execute(
                 "SELECT datapoints, first, last FROM metrics WHERE metric = ?", (name,)
             ).fetchone()
@@ -222,6 +230,15 @@ def test_anomalies_that_were_told_already_stay(run: Run) -> None:
     rows = found(run)
     assert rows[0] == (1, told - 60, 0, told_before.explanation)
     assert [row[1] for row in rows[1:]] == spikes(times)[1:]
+
+
+def test_what_lasts_is_not_found_again_with_another_beginning(run: Run) -> None:
+    import_rows(run.store, "b", minutes(0, 10))
+    series = run.store.catalog.id_of("b") or 0
+    written = [anomaly(series, NOW, None, 0.5)]
+    run.store.writer.run(lambda writer: write_anomalies(writer, written))
+    again = [anomaly(series, NOW - 60, None, 0.5)]
+    assert run.store.writer.run(lambda writer: write_rebuilt_anomalies(writer, again)) == 0
 
 
 def test_history_across_weeks_and_gaps_is_read_to_its_end(run: Run) -> None:
