@@ -48,6 +48,8 @@ def when(message: Message) -> str:
     'since 15:05 on 2026-11-03'
     >>> when(Message(kind="resolved", started=1793714700, ended=1793716200, **plain))
     'from 15:05 on 2026-11-03 for 25 minutes'
+    >>> when(Message(kind="resolved", started=1793714700, ended=1793714700, **plain))
+    'at 15:05 on 2026-11-03'
     >>> when(Message(kind="digest", started=1793714700, ended=1793801100, **plain))
     'from 15:05 on 2026-11-03 to 15:05 on 2026-11-04'
     """
@@ -56,6 +58,8 @@ def when(message: Message) -> str:
         return f"since {began}"
     if message.kind == "digest":
         return f"from {began} to {moment(message.ended, message.offset)}"
+    if message.ended <= message.started:
+        return f"at {began}"
     return f"from {began} for {span(message.ended - message.started)}"
 
 
