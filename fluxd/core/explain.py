@@ -167,6 +167,8 @@ def _shift(story: Story) -> str:
     if story.returned is not None:
         lasted = span(story.returned - story.started)
         told += f" for {lasted}, until {story.at(story.returned)}"
+    elif story.ended is not None:
+        told += ", which counts as usual now"
     if story.constant:
         return f"{told}: first change after {_always(story)}."
     return f"{told}.{record(story, up=new > old)}"

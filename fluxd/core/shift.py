@@ -1,7 +1,7 @@
 """A metric that goes to another level and stays: told once, however long the detector minds it.
 
     watched     from the first datapoint that was off, while all that follow are, to the same side
-    stands      once SHIFT_ROWS in a row were
+    stands      once SHIFT_ROWS in a row were, and they stay where they are: what fills up goes on
     over        once one was not; nothing comes of it any more
     returned    it stood, and BACK_ROWS in a row are near the old level again within the day
 
@@ -14,6 +14,10 @@ from dataclasses import dataclass
 SHIFT_ROWS = 30  # datapoints in a row on one side make it a level shift
 SHIFT_SHARE = 1 / 3  # of the way from the expected value to the first anomalous one
 BACK_ROWS = 5
+
+# Rows that still climb are on their way: the last third of SHIFT_ROWS lies beyond the first third
+# by more than noise does (by 0.6 mean distances) and by some of the shift's size.
+DRIFT_SPREADS, DRIFT_SHARE = 2.0, 0.1
 SETTLE_S, SETTLE_INTERVALS = 86_400, 48
 
 # The new level is followed, for a metric has a course of its day there too.
@@ -36,6 +40,8 @@ class Shift:
     until: int = 0  # Unix s until which it explains what comes
     level: float = 0.0  # now
     spread: float = 0.0  # mean distance from it
+    early: float = 0.0  # mean of the first third of the rows, until it stands
+    late: float = 0.0  # of the last third
     last: int = 0  # timestamp of the last row away from the old level
     home: int = 0  # rows in a row near it
     back_at: int | None = None  # timestamp of the first of them
@@ -70,11 +76,21 @@ class Shift:
         self.level += (value - self.level) / self.rows
         # The first rows may still be on their way.
         self.spread += (abs(value - self.level) - self.spread) / self.rows
+        third = SHIFT_ROWS // 3
+        self.early += value / third if self.rows <= third else 0.0
+        self.late += value / third if self.rows > SHIFT_ROWS - third else 0.0
         if self.rows < SHIFT_ROWS:
+            return False
+        if self._drifts():
+            self.rows, self.level, self.spread, self.early, self.late = 0, 0.0, 0.0, 0.0, 0.0
             return False
         self.new = self.level
         self.until = timestamp + int(max(SETTLE_S, SETTLE_INTERVALS * interval))
         return True
+
+    def _drifts(self) -> bool:
+        drift = abs(self.late - self.early)
+        return drift > DRIFT_SPREADS * self.spread and drift > DRIFT_SHARE * self._size
 
     def _go_on(self, timestamp: int, value: float) -> bool:
         if timestamp > self.until:

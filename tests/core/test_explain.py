@@ -139,15 +139,16 @@ def test_the_first_change_of_a_constant_metric() -> None:
 def test_a_level_shift_names_both_levels() -> None:
     levels = {"old_level": 220.4, "new_level": 43.2, "anomalous": 5}
     assert tell(40.0, "level shift", **levels) == (
-        "Fell from about 220 to about 43 at 14:05 UTC on 2026-11-03 and stayed there."
-        " Lowest in 21 days."
+        "Fell from about 220 to about 43 at 14:05 UTC on 2026-11-03 and stayed there, which counts"
+        " as usual now. Lowest in 21 days."
     )
+    assert "stayed there. Lowest" in tell(40.0, "level shift", **levels, ended=None)
     back = tell(40.0, "level shift", **levels, returned=PEAK + 10_800)
     assert "stayed there for 3 hours, until 17:05 UTC on 2026-11-03." in back
     shift = {"old_level": 5.0, "new_level": 7.0}
     assert tell(7.0, "level shift", **constant(5.0, **shift)) == (
-        "Rose from 5 to about 7 at 14:05 UTC on 2026-11-03 and stayed there:"
-        " first change after 12 days."
+        "Rose from 5 to about 7 at 14:05 UTC on 2026-11-03 and stayed there, which counts as usual"
+        " now: first change after 12 days."
     )
 
 

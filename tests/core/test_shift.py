@@ -29,6 +29,17 @@ def test_it_stands_once_all_were_off_for_a_while(level: float) -> None:
     assert (told, shift.over) == ([], True)
 
 
+def test_what_goes_on_climbing_does_not_stand_until_it_stays() -> None:
+    """A disk that fills is not at a new level each half an hour."""
+    climb = [100.0 + 0.8 * n for n in range(1, 5 * SHIFT_ROWS + 1)]
+    ramp = [a + b for a, b in zip(climb, noise(len(climb), 0.0), strict=True)]
+    assert run(ramp)[1] == []
+    shift, told = run([*ramp, *noise(2 * SHIFT_ROWS, 220.0)])
+    assert told == [6 * SHIFT_ROWS - 1]
+    assert shift.new == pytest.approx(220.0, abs=1.0)
+    assert not shift.explains(200 * 60, 240.0)
+
+
 def test_it_explains_the_new_level_and_the_old_one_and_nothing_else() -> None:
     shift, _ = run(noise(100, 130.0))
     now = 100 * 60
