@@ -64,10 +64,14 @@ def when(message: Message) -> str:
 
 
 def told_members(message: Message) -> tuple[Member, ...]:
-    """Return the members to name, first to appear first; none where the sentence is theirs."""
+    """Return the members to name, first to appear first; none where the sentence is theirs.
+
+    That metrics are back says the sentence of their stop, too.
+    """
     members = sorted(message.members, key=lambda one: one.started)[:MOST_MEMBERS]
-    alone = len(members) == 1 and message.metrics <= 1
-    return () if alone and members[0].sentence == message.sentence else tuple(members)
+    odd = [one for one in members if one.kind != "resumed"] or members
+    alone = len(odd) == 1 and odd[0].sentence == message.sentence
+    return () if alone else tuple(odd)
 
 
 def more_metrics(message: Message) -> str:

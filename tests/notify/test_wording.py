@@ -150,3 +150,19 @@ def test_texts_are_lines_that_can_be_read(sent: Message) -> None:
 def test_times_are_of_the_local_clock(offset: int) -> None:
     told = text(message(offset=offset))
     assert ("UTC" in told) == (offset == 0)
+
+
+def test_a_stop_is_told_once_and_so_is_its_return() -> None:
+    """One anomaly tells of eight metrics, another that they are back."""
+    why = "db-1: all 8 metrics stopped at 15:05. Back at 15:20, after 15 minutes."
+    stop = member("db-1.load", sentence=why, kind="stopped")
+    back = member("db-1.load", 900, kind="resumed")
+    for members in ((stop,), (stop, back)):
+        told = text(message(kind="resolved", sentence=why, members=members, metrics=8))
+        assert told.count("db-1.load") == 0
+        assert told.count(why) == 1
+        assert "more" not in told.splitlines()[3:]
+    other = member("web-1.load", 60)
+    sent = message(kind="resolved", sentence=why, members=(stop, back, other), metrics=9)
+    assert told_members(sent) == (stop, other)
+    assert "and 7 more" in text(sent)

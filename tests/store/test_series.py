@@ -194,7 +194,7 @@ def test_history_does_not_tell_again_what_was_told(store: Store) -> None:
     connection = store.writer._connection
     with transaction(connection):
         write_anomalies(connection, told)
-        assert write_rebuilt_anomalies(connection, found) == 4
+        assert write_rebuilt_anomalies(connection, found) == 3
         assert write_rebuilt_anomalies(connection, found) == 0
     rows = connection.execute(
         "SELECT series, started - ?, score FROM stretches ORDER BY 1, 2", (NOW,)
@@ -203,7 +203,6 @@ def test_history_does_not_tell_again_what_was_told(store: Store) -> None:
         (1, -50, 0.4),
         (1, 0, 0.5),
         (1, 101, 0.4),
-        (1, 499, 0.4),
         (1, 500, 0.5),
         (2, 0, 0.4),
     ]
