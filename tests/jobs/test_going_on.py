@@ -7,6 +7,7 @@ from fluxd.core.hush import HISTORY
 from fluxd.core.incidents.lifecycle import REOPEN_S
 from fluxd.core.incidents.notices import CALM_S, GATHER_S
 from fluxd.jobs import grouping
+from fluxd.store.check import check_incidents
 from fluxd.store.incident_list import incident_of, page_incidents, read_memberships
 
 FLEET = fleet(6, 10)
@@ -292,3 +293,20 @@ def test_what_went_on_twice_before_it_was_looked_at_is_history_up_to_the_first_t
         site.happen(ODD, at=began, went_on=site.now)
         site.group()
         assert [one.started for one in site.incidents] == [site.now]
+
+
+def test_an_anomaly_that_is_gone_is_gone_from_both_its_incidents() -> None:
+    with happenings(*FLEET, "db.a") as site:
+        began = odd_before(site, ODD, "db.a", history=False)
+        cut(site, ODD, began=began)
+        assert [one.anomalies for one in site.incidents] == [2, len(FLEET)]
+        site.happen("db.a", at=began, ended=began + 61)
+        site.store.writer.run(
+            lambda writer: writer.execute("DELETE FROM stretches WHERE id = 1").fetchall()
+        )
+        site.group()
+        assert [one.anomalies for one in site.incidents] == [1, len(FLEET) - 1]
+        assert [one.state for one in site.incidents] == ["resolved", "open"]
+        assert site.incidents[0].leading == "db.a"
+        with site.store.read() as reader:
+            assert list(check_incidents(reader, lambda *_: None)) == []

@@ -147,7 +147,9 @@ def place_of(names: Sequence[str], *, whole: bool = True) -> str:
     depth = prefix.count(".") + 1 if prefix else 0
     tails = [name.split(".")[depth:] for name in distinct]
     differing = Counter(tail[0] for tail in tails if len(tail) > 1)
-    if prefix and (len(differing) <= 1 or depth > 1 or 2 * len(differing) > len(distinct)):
+    alike = len({tuple(tail[1:]) for tail in tails}) == 1  # one metric of several machines
+    crowd = 2 * len(differing) > len(distinct) and not alike
+    if prefix and (len(differing) <= 1 or depth > 1 or crowd):
         return f"on {prefix}"
     hosts = sorted(differing)
     if not hosts:
