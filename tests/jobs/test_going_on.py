@@ -4,6 +4,7 @@ import pytest
 from jobs.happenings import Happenings, fleet, happenings, sent
 
 from fluxd.core.hush import HISTORY
+from fluxd.core.incidents.grouping import SPREAD_S
 from fluxd.core.incidents.lifecycle import REOPEN_S
 from fluxd.core.incidents.notices import CALM_S, GATHER_S
 from fluxd.jobs import grouping
@@ -310,3 +311,33 @@ def test_an_anomaly_that_is_gone_is_gone_from_both_its_incidents() -> None:
         assert site.incidents[0].leading == "db.a"
         with site.store.read() as reader:
             assert list(check_incidents(reader, lambda *_: None)) == []
+
+
+def test_one_metric_of_an_outage_that_is_odd_again_is_no_outage() -> None:
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        began = odd_before(site, *FLEET, history=False)
+        site.happen(ODD, at=began, went_on=site.now)
+        site.group()
+        assert [(one.metrics, one.state) for one in site.incidents] == [
+            (len(FLEET), "resolved"),
+            (1, "open"),
+        ]
+        assert site.outbox[-1].severity == "normal"
+        # What flaps is the same outage; what returns as a whole is one again.
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        began = odd_before(site, *FLEET, history=False)
+        site.now = began + 60 + SPREAD_S
+        site.happen(ODD, at=began, went_on=site.now)
+        site.group()
+        assert [one.metrics for one in site.incidents] == [len(FLEET)]
+    with happenings(*FLEET) as site:
+        site.add_channel()
+        began = odd_before(site, *FLEET, history=False)
+        cut(site, *FLEET, began=began)
+        assert [(one.metrics, one.state) for one in site.incidents] == [
+            (len(FLEET), "resolved"),
+            (len(FLEET), "open"),
+        ]
+        assert site.queued[2:] == [("opened", "waiting")]

@@ -4,7 +4,8 @@ An anomaly joins an incident, the first of these that there is,
 
     that has its metric         while it lasts
     that is a flood             within ALONE_S, whatever else happens
-    that has its metric         up to REOPEN_S after its end
+    that has its metric         up to REOPEN_S after its end, SPREAD_S where it was a flood: one
+                                of its metrics that is odd again is no outage
     that began at its time      within ALONE_S, or less where much happens by chance anyway
     of kin, or of metrics that
     have gone together before   within KIN_S
@@ -99,7 +100,8 @@ class Cluster:
             return False
         if self.over is None:
             return True
-        return onset.started <= self.over + REOPEN_S and self.is_for(onset)
+        within = SPREAD_S if len(self.series) >= FLOOD else REOPEN_S
+        return onset.started <= self.over + within and self.is_for(onset)
 
     def is_for(self, onset: Onset) -> bool:
         """Whether it is no history that something joins which happens now."""

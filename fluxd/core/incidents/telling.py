@@ -1,7 +1,7 @@
 """An incident in words and numbers: how bad it is, its title and its sentence."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fluxd.core.message import Severity, rank
@@ -104,7 +104,18 @@ def _metrics(members: Sequence[Member]) -> int:
     others = {one.series for one in members if one.kind != "resumed"} - {
         one.series for one in stops
     }
-    return max(len(others), sum(one.stands_for for one in stops), 1)
+    return max(len(others), _stopped(stops), 1)
+
+
+def _stopped(stops: Iterable[Member]) -> int:
+    """Return how many metrics have stopped, each once: a machine may do so twice."""
+    count, seen = 0, set[str]()
+    for one in stops:
+        names = set(one.names or (one.metric,))
+        if not names <= seen:
+            count += one.stands_for - len(names & seen)
+        seen |= names
+    return count
 
 
 def _weight(one: Member) -> tuple[bool, bool, float, int]:
@@ -120,7 +131,7 @@ def _title(members: Sequence[Member], leading: Member, metrics: int, *, whole: b
         return f"{leading.metric}: {_word(leading)}"
     odd = (one for one in members if one.kind != "resumed")
     where = place_of([name for one in odd for name in one.names or (one.metric,)], whole=whole)
-    stopped = sum(one.stands_for for one in members if one.kind == "stopped")
+    stopped = _stopped(one for one in members if one.kind == "stopped")
     what = "stopped" if 2 * stopped > metrics else "odd"
     return f"{metrics:,} metrics {what} {where}".rstrip()
 

@@ -75,6 +75,18 @@ def test_several_are_told_by_what_came_first_and_what_is_oddest() -> None:
     )
 
 
+def test_a_machine_that_stops_twice_is_one() -> None:
+    names = tuple(f"web-1.m{n}" for n in range(8))
+    twice = [
+        member(at, names[at], kind="stopped", started=NOW + 600 * at, stands_for=8, names=names)
+        for at in range(2)
+    ]
+    account = account_of(twice, 1_000)
+    assert (account.severity, account.title) == ("normal", "8 metrics stopped on web-1")
+    more = member(9, "web-2.a", kind="stopped", stands_for=2, names=("web-2.a", "web-1.m1"))
+    assert account_of([*twice, more], 1_000).metrics == 9
+
+
 def test_a_sender_that_stopped_stands_for_its_metrics() -> None:
     stop = member(9, "web-1.cpu", kind="stopped", score=1.0, stands_for=200)
     members = [*many(3, started=NOW + 30), stop]
