@@ -32,6 +32,16 @@ class Grouped:
     silent: Mapping[int, str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """An incident as it is stored; `closed` is when somebody resolved it (Unix s)."""
+
+    state: State
+    severity: Severity
+    closed: int | None
+    metrics: int
+
+
 def write_groups(
     connection: apsw.Connection,
     groups: Iterable[Grouped],
@@ -132,33 +142,36 @@ def refresh(
     ).fetchone()
     if row is None:
         return
+    before = _Before(*row)
     if not gathered.members:
         _remove(connection, incident, now)
-        return
-    before, severity, closed, had = row
-    if gathered.left:
-        _close(connection, incident, gathered, now)
-        if before != "resolved":  # it is over for whom it was told to, and no news for others
-            queue_notices(
-                connection,
-                incident,
-                state="resolved",
-                severity=severity,
-                metrics=had,
-                heard=(),
-                now=now,
-            )
-        return
-    state = before
-    account = account_of(gathered.members, fleet, least=gathered.series)
-    known, severity = severity, max(severity, account.severity, key=rank)
-    if is_worse(known, had, severity, account.metrics):
+    elif gathered.left:
+        _close(connection, incident, before, gathered, now)
+    else:
+        account = account_of(gathered.members, fleet, least=gathered.series)
+        text = _sentence(connection, gathered.members, account, offset)
+        _renew(connection, incident, before, gathered, account, text, now)
+
+
+def _renew(
+    connection: apsw.Connection,
+    incident: int,
+    before: _Before,
+    gathered: Gathered,
+    account: Account,
+    sentence: str,
+    now: int,
+) -> None:
+    """Store an incident as its anomalies are now; its severity only rises."""
+    state, severity = before.state, max(before.severity, account.severity, key=rank)
+    if is_worse(before.severity, before.metrics, severity, account.metrics):
         state = after(state, "worsened") or state
-    lasting = is_lasting(connection, incident, since=-1 if closed is None else closed)
+    since = -1 if before.closed is None else before.closed
+    lasting = is_lasting(connection, incident, since=since)
     state = after(state, "appeared" if lasting else "over") or state
     ended = None
     if state == "resolved":
-        ended = closed or last_end(connection, incident) or now
+        ended = before.closed or last_end(connection, incident) or now
     connection.execute(
         "UPDATE incident_rows SET state = ?2, severity = ?3, started = ?4, ended = ?5,"
         " metrics = ?6, anomalies = ?7, leading = ?8, lead = ?9, title = ?10, explanation = ?11,"
@@ -175,12 +188,12 @@ def refresh(
             account.leading.anomaly,
             account.first.anomaly,
             account.title,
-            _sentence(connection, gathered.members, account, offset),
+            sentence,
             None if gathered.heard else gathered.reasons[account.leading.anomaly],
             int(gathered.history),
         ),
     )
-    if before == "resolved" and ended is not None and ended < now - STALE_S:
+    if before.state == "resolved" and ended is not None and ended < now - STALE_S:
         return  # an anomaly was pruned, or its metric deleted: no news, whatever a channel was told
     queue_notices(
         connection,
@@ -193,12 +206,25 @@ def refresh(
     )
 
 
-def _close(connection: apsw.Connection, incident: int, gathered: Gathered, now: int) -> None:
+def _close(
+    connection: apsw.Connection, incident: int, before: _Before, gathered: Gathered, now: int
+) -> None:
     """End an incident whose anomalies went on in others: what is told of it stays as it was."""
     connection.execute(
         "UPDATE incident_rows SET state = 'resolved', ended = coalesce(ended, ?2), anomalies = ?3,"
         " acknowledged = NULL WHERE id = ?1",
         (incident, last_end(connection, incident) or now, gathered.anomalies),
+    )
+    if before.state == "resolved":
+        return
+    queue_notices(  # it is over for those who were told of it, and no news for others
+        connection,
+        incident,
+        state="resolved",
+        severity=before.severity,
+        metrics=before.metrics,
+        heard=(),
+        now=now,
     )
 
 
