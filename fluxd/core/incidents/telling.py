@@ -159,7 +159,7 @@ def place_of(names: Sequence[str], *, whole: bool = True) -> str:
     tails = [name.split(".")[depth:] for name in distinct]
     differing = Counter(tail[0] for tail in tails if len(tail) > 1)
     alike = len({tuple(tail[1:]) for tail in tails}) == 1  # one metric of several machines
-    crowd = 2 * len(differing) > len(distinct) and not alike
+    crowd = NAMED < len(differing) > len(distinct) / 2 and not alike
     if prefix and (len(differing) <= 1 or depth > 1 or crowd):
         return f"on {prefix}"
     hosts = sorted(differing)

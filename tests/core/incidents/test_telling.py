@@ -119,6 +119,8 @@ def test_where_only_some_are_known_the_others_count() -> None:
         (["prod.web-1.cpu", "prod.web-1.mem.free"], "on prod.web-1"),
         (["web-1.cpu", "web-2.cpu"], "on web-1, web-2"),
         ([f"fleet.web-{n}.m{k}" for n in range(9) for k in range(4)], "on web-0, web-1 and 7 more"),
+        (["prod.web-1.cpu", "prod.db-2.io.read"], "on db-2, web-1"),
+        ([f"prod.service-{n}.m{n}" for n in range(9)], "on prod"),
         ([f"prod.web-{n}.cpu.user" for n in range(8)], "on web-0, web-1 and 6 more"),
         ([f"web-1.disk.{n}.await" for n in range(4)], "on web-1.disk"),
     ],
