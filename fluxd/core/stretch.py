@@ -173,10 +173,14 @@ class Stretch:
     def _is_peak(self, row: Row, remark: Remark) -> bool:
         """Whether a datapoint is the strongest so far.
 
-        A score grows with what was before; of values the one furthest off is what a person means.
+        A score grows with what was before; of values the one furthest off is what a person means,
+        and the odd course after it is its echo.
         """
-        if self.datapoints > 1 and remark.cause == self.cause == "value":
-            return remark.forecast_rarity > self.forecast_rarity
+        if self.datapoints > 1 and self.cause == "value":
+            if remark.cause == "value":
+                return remark.forecast_rarity > self.forecast_rarity
+            if remark.cause == "pattern":
+                return False
         return row.score > self.score
 
     def _take_peak(self, row: Row, remark: Remark) -> None:

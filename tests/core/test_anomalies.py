@@ -50,6 +50,16 @@ def noise(n: int, seed: int = 0) -> Array:
     return 100.0 + np.random.default_rng(seed).normal(size=n)
 
 
+def test_what_follows_a_spike_is_not_its_peak() -> None:
+    """The rows after are like any, but their means are not: that is the spike's echo."""
+    for seed in range(8):
+        values = noise(1010, seed)
+        values[1000] += 100.0
+        (anomaly,) = [one for one in anomalies_of(values) if one.started == START + 60 * 1000]
+        assert (anomaly.peak, anomaly.kind) == (anomaly.started, "spike")
+        assert "nothing by itself" not in anomaly.explanation
+
+
 def test_a_spike_is_one_anomaly_with_its_numbers() -> None:
     values = noise(1500)
     values[1200] += 30.0

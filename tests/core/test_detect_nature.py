@@ -201,5 +201,5 @@ def test_a_higher_score_is_never_more_frequent() -> None:
 
 
 def test_the_days_between_are_the_rows_times_the_interval() -> None:
-    assert days_between(0.31, 60.0) == pytest.approx(10.0**4.95 * 60.0 / DAY_S)
-    assert days_between(0.325, 300.0) == pytest.approx(10.0**5.10 * 300.0 / DAY_S)
+    assert days_between(0.31, 60.0) == pytest.approx(10.0**4.85 * 60.0 / DAY_S)
+    assert days_between(0.325, 300.0) == pytest.approx(10.0**4.885 * 300.0 / DAY_S)

@@ -43,7 +43,7 @@ class NaiveTail:
             self.far = self.far * (1.0 - 1.0 / 10_080) + (ratio > 1.9 and self.run == 0)
             if ratio > 1.0:
                 rare += math.log(ratio) / (self.index * math.log(10.0))
-                self.learn_index(math.log(ratio), 0.26 - 0.13 * light, n)
+                self.learn_index(math.log(ratio), light, n)
             self.rarities.append(rare)
             self.learn_edge(z, floor, n)
         if n >= 10:
@@ -53,17 +53,20 @@ class NaiveTail:
             self.square += rate * (limited * limited - self.square)
             self.cube += rate * (side * limited**3 - self.cube)
 
-    def learn_index(self, excess: float, least: float, n: int) -> None:
+    def learn_index(self, excess: float, light: float, n: int) -> None:
         limit = 3.0 + 5.0 * min(1.0, 10.0 / self.bursts)
         excess = min(excess, limit * max(self.index, 0.26))
         if n - self.began >= 10:
             self.bursts = min(self.bursts + 1.0, 300.0)
-            self.index += (excess - self.index) / self.bursts
+            self.index += (excess - self.index) / (self.bursts + self.prior(light))
             self.peak, self.began = excess, n
         elif excess > self.peak:
-            self.index += (excess - self.peak) / self.bursts
+            self.index += (excess - self.peak) / (self.bursts + self.prior(light))
             self.peak = excess
-        self.index = max(self.index, least)
+        self.index = max(self.index, 0.26 - 0.13 * light)
+
+    def prior(self, light: float) -> float:
+        return 12.0 * light / max(self.bursts - 3.0, 1.0)
 
     def learn_edge(self, z: float, floor: float, n: int) -> None:
         rate = 50.0 / min(n + 1, 10_000)

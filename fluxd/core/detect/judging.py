@@ -120,7 +120,8 @@ def score(rare: Floats, main: Floats, doubt: Floats, trace: Floats, n: Floats) -
     chance = np.exp(-tail.LN10 * faint) + FAINT_DOUBT / (n + 1.0)
     unsure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faintly = np.minimum(unsure, THRESHOLD - BELOW)
-    lasting = sure + LASTING * trace
+    odd = rare[FORECAST] > tail.EDGE_RARITY  # else it is an echo of a glitch
+    lasting = sure + LASTING * trace * odd
     result: Floats = np.minimum(np.where(sure >= THRESHOLD, lasting, faintly), 1.0)
     return result
 

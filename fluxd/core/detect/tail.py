@@ -22,6 +22,7 @@ FIRST_TAIL, LEAST_TAIL = 0.4, 0.26  # the least is about that of an exponential 
 BELL_TAIL = 0.13  # first and least index of bell-shaped distances
 # after so many rows: it comes of anomalies that recur, and they are to be found all the same
 PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
+BELL_BURSTS = 12.0  # that the prior of bell-shaped distances is worth more at their first burst
 EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 3.0, 10.0  # indices that one burst counts for at most
 
 BELL, NO_BELL = 1.75, 2.0  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
@@ -156,7 +157,7 @@ def _learn_tail(
     """Hill's mean of ln(z/u), with three guards that matter more than anything else here.
 
     A burst counts once, with its peak; only for so many indices, freely while few are known; and
-    the index has a floor.
+    the index has a floor. Of bell-shaped distances one burst does not make a tail, but some do.
     """
     part, at = np.nonzero(beyond)
     if not at.size:
@@ -173,7 +174,9 @@ def _learn_tail(
     peak = v.burst_peak[part, at]
     more = ~new & (excess > peak)
     bursts = np.where(new, np.minimum(bursts + 1.0, MOST_BURSTS), bursts)
-    change = np.where(new, excess - tail, np.where(more, excess - peak, 0.0)) / bursts
+    change = np.where(new, excess - tail, np.where(more, excess - peak, 0.0))
+    prior = BELL_BURSTS * light[part, at] / np.maximum(bursts - PRIOR_BURSTS, 1.0)
+    change /= bursts + prior
     least = LEAST_TAIL + light[part, at] * (BELL_TAIL - LEAST_TAIL)
     v.tail[part, at] = np.maximum(tail + change, least)
     v.bursts[part, at] = bursts
