@@ -5,7 +5,7 @@ import pytest
 
 from fluxd.core.detect import THRESHOLD, score_many
 
-RUNS = 10
+RUNS, MORE = 10, 60
 ROWS = 700
 TIMES = 1_700_000_040 + 60 * np.arange(ROWS)
 TURNS = (TIMES // 60).astype(np.float64)
@@ -35,10 +35,12 @@ def test_a_hundred_times_the_largest_is_found(law: str, at: int) -> None:
 
 
 def test_and_nothing_else_is() -> None:
-    """Half a day of each law has an anomaly in few of ten runs, heavy tails included."""
+    """Half a day of each law has an anomaly in few of the runs, heavy tails included."""
     pairs = [
-        (TIMES, law(np.random.default_rng(seed))) for law in LAWS.values() for seed in range(RUNS)
+        (TIMES, law(np.random.default_rng(seed))) for law in LAWS.values() for seed in range(MORE)
     ]
     odd = [bool((scores >= THRESHOLD).any()) for scores in score_many(pairs)]
-    counts = {name: sum(odd[n * RUNS : n * RUNS + RUNS]) for n, name in enumerate(LAWS)}
-    assert max(counts.values()) <= 2, counts
+    counts = {name: sum(odd[n * MORE : n * MORE + MORE]) for n, name in enumerate(LAWS)}
+    heavy = counts.pop("exponential"), counts.pop("lognormal")
+    assert max(heavy) <= MORE / 4, heavy
+    assert max(counts.values()) <= MORE / 20, counts

@@ -27,6 +27,7 @@ class NaiveTail:
     mean: float = 0.0
     square: float = 0.0
     cube: float = 0.0
+    skewness: float = 0.0  # of the forecast's errors, whichever part this is
     rarities: list[float] = field(default_factory=list)
 
     def take(self, z: float, side: float, floor: float, n: int) -> None:
@@ -51,7 +52,7 @@ class NaiveTail:
             rate = 1.0 / min(n - 9, 2000) if self.run <= 2 else 0.0
             self.mean += rate * (limited - self.mean)
             self.square += rate * (limited * limited - self.square)
-            self.cube += rate * (side * limited**3 - self.cube)
+            self.cube += rate * (side * min(limited, 4.0 * self.mean) ** 3 - self.cube)
 
     def learn_index(self, excess: float, light: float, n: int) -> None:
         limit = 3.0 + 5.0 * min(1.0, 10.0 / self.bursts)
@@ -66,7 +67,8 @@ class NaiveTail:
         self.index = max(self.index, 0.26 - 0.13 * light)
 
     def prior(self, light: float) -> float:
-        return 12.0 * light / max(self.bursts - 3.0, 1.0)
+        even = max(1.0 - self.skewness / 1.1, 0.0)
+        return 12.0 * light * even / max(self.bursts - 3.0, 1.0)
 
     def learn_edge(self, z: float, floor: float, n: int) -> None:
         rate = 50.0 / min(n + 1, 10_000)
@@ -106,8 +108,10 @@ def test_the_tail_agrees_with_its_naive_twin() -> None:
         if n >= WARMUP:
             found.append(tail.rarity(v, z[n], floor))
         tail.learn(v, z[n], side[n], floor, light, rows, daily)
+        skewness = [abs(one.cube) / max(one.square, 1e-60) ** 1.5 for one in naive[FORECAST]]
         for part, row in enumerate(naive):
             for metric, twin in enumerate(row):
+                twin.skewness = skewness[metric]
                 twin.take(float(z[n, part, metric]), float(side[n, metric]), 0.01, n)
     expected = np.array([[twin.rarities for twin in row] for row in naive]).transpose(2, 0, 1)
     assert np.allclose(np.array(found), expected, rtol=1e-9)
@@ -151,9 +155,11 @@ def test_a_skew_law_is_straightened_to_its_tail() -> None:
 
 
 def test_straight_is_the_root_that_it_says() -> None:
-    x, lean = np.linspace(0.0, 50.0, 26), np.linspace(0.0, 0.5, 26)
+    x, lean = np.linspace(0.1, 8.0, 26), np.linspace(0.0, 0.5, 26)
     w = normality.straight(x, lean)
     assert np.allclose(w + lean * (w * w - 1.0), x, atol=1e-9)
+    far = normality.straight(np.array([8.0, 80.0]), np.array([0.1, 0.1]))
+    assert far[1] == pytest.approx(10.0 * far[0])
 
 
 def test_the_regression_is_solved_as_a_library_would() -> None:

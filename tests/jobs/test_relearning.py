@@ -160,7 +160,7 @@ def test_what_lasts_goes_on_and_nobody_is_told_anew(path: Path) -> None:
         while analysis.step(at + 60):
             pass
         assert rows(store, LASTING) == told
-        post(store, [("b", at + 60 * n, value_at(SPIKE + n)) for n in range(2, 8)])
+        post(store, [("b", at + 60 * n, value_at(SPIKE + n)) for n in range(2, 14)])
         while analysis.step(at + 500):
             pass
         over = rows(store, LASTING)

@@ -20,6 +20,7 @@ MARGIN = 1.5  # by which the rarity is lessened: nothing is quite normal
 PER_BURST, PARDONED_OF_MARGIN, MOST_MARGIN = 2.0, 1.0, 3.0  # by so much more for each burst far out
 PARDONED = 2.0  # bursts far out that say nothing of how many there will be: an event has two ends
 COUNTED, LEAST_FAR = 8.0, 1.5  # the weight of others, and of none
+SKEW_FAR = 8.0  # deviations
 SKEW_SLACK, SKEW_ROWS = 2.0, 4000.0  # standard errors or so of a skewness, of at most so many rows
 
 
@@ -70,14 +71,16 @@ def leaning(v: Vitals, side: Floats, n: Floats) -> Floats:
 def straight(x: Floats, lean: Floats) -> Floats:
     """Return how many deviations of a normal law are as rare as x of a skew one.
 
-    The root w of x = w + lean (w^2 - 1): Cornish & Fisher 1938, first order.
+    The root w of x = w + lean (w^2 - 1): Cornish & Fisher 1938, first order; its ratio to x stays
+    what it is at SKEW_FAR, beyond which the law says nothing.
 
     >>> straight(np.array([4.47, 4.47]), np.array([0.0, 0.0745])).round(2).tolist()
     [4.47, 3.59]
     """
-    far = x + lean
-    root: Floats = 2.0 * far / (1.0 + np.sqrt(1.0 + 4.0 * lean * far))
-    return root
+    near = np.minimum(x, SKEW_FAR)
+    root = 2.0 * (near + lean) / (1.0 + np.sqrt(1.0 + 4.0 * lean * (near + lean)))
+    less: Floats = x * (root / np.maximum(near, TINY))
+    return np.where(lean > 0.0, less, x)
 
 
 def rarity_of(x: Floats) -> Floats:

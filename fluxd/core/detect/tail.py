@@ -23,6 +23,7 @@ BELL_TAIL = 0.13  # first and least index of bell-shaped distances
 # after so many rows: it comes of anomalies that recur, and they are to be found all the same
 PRIOR_BURSTS, MOST_BURSTS, BURST_ROWS = 3.0, 300.0, 10
 BELL_BURSTS = 12.0  # that the prior of bell-shaped distances is worth more at their first burst
+SKEW = 1.1  # skewness at which it is not, and below which it is less
 EARLY_LIMIT, LATE_LIMIT, FEW_BURSTS = 8.0, 3.0, 10.0  # indices that one burst counts for at most
 
 BELL, NO_BELL = 1.75, 2.0  # mean square over squared mean: 1.57 for a normal law, 2 for Laplace's
@@ -30,6 +31,7 @@ BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail af
 FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
 SHAPE_LIMIT, SHAPE_ROWS = 5.0, 2000.0  # mean distances that one row counts for; memory
 SHAPE_YOUNG = 30  # rows before they are limited
+SKEW_LIMIT = 4.0  # the same of the skewness: one outlier makes no skew law
 SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of the shape
 
 MOST_GROWTH = 60.0  # as a power of e
@@ -132,7 +134,8 @@ def learn(
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
     v.mean += (limited - v.mean) * rate
     v.square += (limited * limited - v.square) * rate
-    v.cube += (side * limited[FORECAST] ** 3 - v.cube) * rate[FORECAST]
+    third = np.minimum(limited[FORECAST], SKEW_LIMIT * v.mean[FORECAST])
+    v.cube += (side * third**3 - v.cube) * rate[FORECAST]
 
 
 def _edge(v: Vitals, distance: Floats, floor: Floats, rows: Rows, live: Bools) -> Floats:
@@ -157,7 +160,8 @@ def _learn_tail(
     """Hill's mean of ln(z/u), with three guards that matter more than anything else here.
 
     A burst counts once, with its peak; only for so many indices, freely while few are known; and
-    the index has a floor. Of bell-shaped distances one burst does not make a tail, but some do.
+    the index has a floor. Of bell-shaped distances, to both sides alike, one burst does not make
+    a tail, but some do.
     """
     part, at = np.nonzero(beyond)
     if not at.size:
@@ -175,7 +179,9 @@ def _learn_tail(
     more = ~new & (excess > peak)
     bursts = np.where(new, np.minimum(bursts + 1.0, MOST_BURSTS), bursts)
     change = np.where(new, excess - tail, np.where(more, excess - peak, 0.0))
-    prior = BELL_BURSTS * light[part, at] / np.maximum(bursts - PRIOR_BURSTS, 1.0)
+    skewness = np.abs(v.cube[at]) / np.maximum(v.square[FORECAST, at], TINY) ** 1.5
+    even = np.maximum(1.0 - skewness / SKEW, 0.0)
+    prior = BELL_BURSTS * light[part, at] * even / np.maximum(bursts - PRIOR_BURSTS, 1.0)
     change /= bursts + prior
     least = LEAST_TAIL + light[part, at] * (BELL_TAIL - LEAST_TAIL)
     v.tail[part, at] = np.maximum(tail + change, least)
