@@ -228,13 +228,13 @@ def reopen(image: dict[str, bytes], outcome: Outcome) -> Found:
 def _read(store: Store, outcome: Outcome) -> Stored:
     with store.read() as reader:
         integrity = reader.execute("PRAGMA integrity_check").fetchall()
+        if integrity != [("ok",)]:  # a damaged tree may lead back to itself: reading it has no end
+            raise apsw.CorruptError(f"integrity_check: {integrity[:3]}")
         orphans = reader.execute("PRAGMA foreign_key_check").fetchall()
         rows = reader.execute("SELECT metric, timestamp, value FROM datapoints").fetchall()
         recent = reader.execute("SELECT metric, timestamp, value FROM datapoints_recent").fetchall()
         count, last = reader.execute("SELECT count(*), max(seq) FROM recent").fetchone()
         vacuum = reader.pragma("auto_vacuum")
-    if integrity != [("ok",)]:
-        outcome.faults.append(f"integrity_check: {integrity[:3]}")
     if orphans or count != len(recent):
         outcome.faults.append(f"{count} datapoints, {len(recent)} with a metric")
     if len({row[:2] for row in rows}) != len(rows) or not set(recent) <= set(rows):
