@@ -11,7 +11,7 @@ import numpy as np
 
 from fluxd.core.detect.layout import FORECAST, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
-from fluxd.core.detect.tail import FAR_DAYS, FAR_ROWS, LN10, TINY
+from fluxd.core.detect.tail import FAR_DAYS, FAR_ROWS, LN10, TINY, skewness
 
 NORMAL, NORMAL_WIDTH = 1.66, 0.06  # shape up to which, and over which, distances count as normal
 HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's absolute values
@@ -62,9 +62,9 @@ def deviations(v: Vitals, distance: Floats) -> Floats:
 
 def leaning(v: Vitals, side: Floats, n: Floats) -> Floats:
     """Return a sixth of the errors' skewness towards this row's side; 0 on the lighter one."""
-    skewness = side * v.cube / np.maximum(v.square[FORECAST], TINY) ** 1.5
+    skew = side * skewness(v.cube, v.square[FORECAST])
     slack = SKEW_SLACK / np.sqrt(np.minimum(n, SKEW_ROWS) + 1.0)
-    lean: Floats = np.maximum(skewness - slack, 0.0) / 6.0
+    lean: Floats = np.maximum(skew - slack, 0.0) / 6.0
     return lean
 
 

@@ -88,6 +88,12 @@ def rarity(v: Vitals, distance: Floats, floor: Floats) -> Floats:
     return np.minimum(ratio, 1.0) * EDGE_RARITY + beyond
 
 
+def skewness(cube: Floats, square: Floats) -> Floats:
+    """Return the skewness of the forecast's errors, of the means of their powers."""
+    skew: Floats = cube / np.maximum(square, TINY) ** 1.5
+    return skew
+
+
 def beyond_all(v: Vitals, distance: Floats, floor: Floats, magnitude: Floats, n: Floats) -> Floats:
     """Return how many times over a forecast's error is surely the largest of n rows, at least 1.
 
@@ -179,8 +185,8 @@ def _learn_tail(
     more = ~new & (excess > peak)
     bursts = np.where(new, np.minimum(bursts + 1.0, MOST_BURSTS), bursts)
     change = np.where(new, excess - tail, np.where(more, excess - peak, 0.0))
-    skewness = np.abs(v.cube[at]) / np.maximum(v.square[FORECAST, at], TINY) ** 1.5
-    even = np.maximum(1.0 - skewness / SKEW, 0.0)
+    skew = np.abs(skewness(v.cube[at], v.square[FORECAST, at]))
+    even = np.maximum(1.0 - skew / SKEW, 0.0)
     prior = BELL_BURSTS * light[part, at] * even / np.maximum(bursts - PRIOR_BURSTS, 1.0)
     change /= bursts + prior
     least = LEAST_TAIL + light[part, at] * (BELL_TAIL - LEAST_TAIL)
