@@ -115,6 +115,8 @@ def test_each_status_is_told_with_its_mend(status: str, retry: bool, mend: str) 
         (email.utils.formatdate(time.time() + 300, usegmt=True), 1, 300),
         (email.utils.formatdate(0, usegmt=True), 0, 0),
     ],
+    # A date as a name would be another one in another process a second later.
+    ids=["seconds", "none", "too many", "a date", "a date gone by"],
 )
 def test_a_server_says_how_long_it_wants_to_be_left_alone(
     given: str, least: float, most: float
