@@ -100,7 +100,7 @@ class Stretches:
             if stretch.settled(row.timestamp):
                 self._forget(slot)
             return
-        if stretch is None or not stretch.reaches(row.timestamp):
+        if stretch is None or not stretch.reaches(row.timestamp, remark.cause):
             if stretch is not None and stretch.ended is None:
                 stretch.ended = stretch.last
                 yield stretch

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fluxd.core.detect import Cause, rows_between
-from fluxd.core.wording import DAY_S, moment, number, ordinal, rough, span, weekday
+from fluxd.core.wording import DAY_S, later, moment, number, ordinal, rough, span, weekday
 
 Day: TypeAlias = tuple[int, float, float]
 """Day number since 1970, lowest, highest."""
@@ -22,12 +22,16 @@ SAME = 1e-6  # relative difference of days' extremes, which are kept in single p
 NOTHING = 1e-6  # of the metric's range
 FINER = 6  # times that numbers are written finer, before they are told as they are
 LEVEL_GRAIN = 0.5  # of a level shift's size
-OFTEN = 0.5  # share of a stretch's datapoints from which it was off throughout
+OFTEN = 2 / 3  # share of its time from which a stretch was off to one side throughout
+TWO = 2  # of what can be told as more than one
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The numbers behind a sentence; times in Unix s, lengths in s, the band at the peak."""
+    """The numbers behind a sentence; times in Unix s, lengths in s.
+
+    The band is the peak's, or of up to an hour before it, as it was before the anomaly bent it.
+    """
 
     started: int
     ended: int | None
@@ -56,6 +60,8 @@ class Story:
     new_level: float | None = None
     returned: int | None = None  # when it was back
     place: int = 1  # among the metric's anomalies of a week
+    beyond: int = 0  # datapoints beyond the band on the peak's side
+    beyond_s: int = 0  # from the first to the last of these
     forecast_rarity: float = 0.0  # -log10 of the chance of such an error
     novelty_rarity: float = 0.0  # likewise of such a course of the last datapoints
 
@@ -74,6 +80,10 @@ class Story:
     def at(self, timestamp: int) -> str:
         """Write a time by the metric's clock."""
         return moment(timestamp, self.offset)
+
+    def then(self, timestamp: int, other: int) -> str:
+        """Write a time after another one was written, whose day need not be said again."""
+        return later(timestamp, other, self.offset)
 
     @property
     def grain(self) -> float:
@@ -94,14 +104,15 @@ class Story:
 
     def measured(self, value: float) -> str:
         """Write a datapoint's value."""
-        return number(value, self.grain) + self._unit
+        return number(value, self.grain) + self.unit
 
     def bound(self, limit: float) -> str:
         """Write a limit of the band."""
-        return rough(limit, self.grain) + self._unit
+        return rough(limit, self.grain) + self.unit
 
     @property
-    def _unit(self) -> str:
+    def unit(self) -> str:
+        """What follows a number."""
         return "/s" if self.rate else ""
 
 
@@ -132,8 +143,8 @@ def sentence(kind: str, story: Story, *, minor: bool = False) -> str:
     >>> print(sentence("drop", Story(
     ...     started=1793714700, ended=1793716140, peak=1793714700, value=43.0, expected=220.0,
     ...     lower=180.0, upper=260.0, anomalous=25, interval=60.0, known=30240, known_s=1814400,
-    ...     lowest=40.0, highest=300.0, days=[(20760, 160.0, 290.0), (20740, 40.0, 300.0)],
-    ...     pattern="week")))
+    ...     lowest=40.0, highest=300.0, days=[(20760, 160.0, 290.0), (20739, 40.0, 300.0)],
+    ...     pattern="week", beyond=25, beyond_s=1440)))
     43 at 14:05 UTC on 2026-11-03, low for 25 minutes; on Tuesdays at this hour it lies between \
 180 and 260. Lowest in 20 days.
     """
@@ -144,7 +155,7 @@ def sentence(kind: str, story: Story, *, minor: bool = False) -> str:
         tell = _pattern
     told = tell(story)
     if minor:
-        told += f" {ordinal(story.place)} this week on this metric: shown as minor."
+        told += f" {ordinal(story.place)} within a week on this metric: shown as minor."
     return told
 
 
@@ -166,7 +177,7 @@ def _shift(story: Story) -> str:
     )
     if story.returned is not None:
         lasted = span(story.returned - story.started)
-        told += f" for {lasted}, until {story.at(story.returned)}"
+        told += f" for {lasted}, until {story.then(story.started, story.returned)}"
     elif story.ended is not None:
         told += ", which counts as usual now"
     if story.constant:
@@ -190,16 +201,26 @@ def _pattern(story: Story) -> str:
 
 
 def _course(story: Story) -> str:
-    began = story.at(int(story.lasted_at - story.lasted))
     usually = {
         "week": f"at this hour of a {weekday(story.peak, story.offset)} it is about",
         "day": "at this time of day it is about",
         "": "it is usually about",
     }[story.pattern]
-    wide = max(story.width, abs(story.usual - story.value))
+    off = abs(story.value - story.usual)
+    began = int(story.lasted_at - story.lasted)
+    value = story.measured(story.value)
+    then = f"{usually} {rough(story.usual, off)}{story.unit}"
+    if off < story.width / 2.0:
+        # It is the hour as a whole that was off, and its last datapoint alone no longer shows it.
+        return (
+            f"The {span(story.lasted)} up to {story.at(story.lasted_at)} were, on average, unlike"
+            f" this time of the week: {value} at {story.then(story.lasted_at, story.peak)}, where"
+            f" {then}."
+        )
+    side = "High" if story.value > story.usual else "Low"
     return (
-        f"For {span(story.lasted)} about {rough(story.value, wide)}, since {began}, where {usually}"
-        f" {rough(story.usual, wide)}."
+        f"{side} for {span(story.lasted)}, since {story.at(began)}: {value} at"
+        f" {story.then(began, story.peak)}, where {then}."
     )
 
 
@@ -215,7 +236,7 @@ def _flat(story: Story) -> str:
 
 def _trend(story: Story) -> str:
     word = "risen" if story.limit >= story.value else "fallen"
-    reached = story.at(int(story.lasted_at + story.due))
+    reached = story.then(story.peak, int(story.lasted_at + story.due))
     return (
         f"{story.measured(story.value)} at {story.at(story.peak)}: it has {word} steadily for"
         f" {span(story.lasted)}; at this pace it reaches {number(story.limit)} in about"
@@ -225,7 +246,7 @@ def _trend(story: Story) -> str:
 
 def _missing(story: Story) -> str:
     verb = "reach" if story.usual > story.value else "fall to"
-    usually = number(story.usual, story.grain)
+    usually = rough(story.usual, abs(story.usual - story.value)) + story.unit
     return (
         f"Did not {verb} {usually} by {story.at(story.peak)}, as it did around this time on each of"
         f" the last days: {story.measured(story.value)} now."
@@ -243,11 +264,15 @@ _KINDS = {
 
 def _duration(story: Story) -> str:
     """Say for how long it was off, once that is over and was longer than a moment."""
-    if story.ended is None or story.anomalous < 2:  # noqa: PLR2004  # more than one
+    if story.ended is None or story.anomalous < TWO:
         return ""
+    side = "high" if story.value > story.expected else "low"
+    lasted = story.beyond_s + story.interval
+    if story.beyond >= TWO and story.beyond * story.interval >= OFTEN * lasted:
+        return f", {side} for {span(lasted)}"
     lasted = story.ended - story.started + story.interval
-    if story.anomalous * story.interval >= OFTEN * lasted:
-        return f", {'high' if story.value > story.expected else 'low'} for {span(lasted)}"
+    if story.beyond < TWO and lasted <= (story.anomalous + 1) * story.interval:
+        return ""  # the others are its echo: by the forecast that it bent, the way back is odd
     return f", the farthest off of {story.anomalous} datapoints within {span(lasted)}"
 
 
@@ -306,11 +331,15 @@ def extreme_for(value: float, days: Sequence[Day], *, up: bool) -> int | None:
 
 
 def record(story: Story, *, up: bool) -> str:
-    """Say for how long no value was as high (low), or nothing where that is no news."""
+    """Say for how long no value was as high (low), or nothing where that is no news.
+
+    Of a day only its extremes are known, so the last such value may be of that day's last minute.
+    """
     word = "Highest" if up else "Lowest"
     age = extreme_for(story.value, story.days, up=up)
     if age is not None:
-        return f" {word} in {age} days." if age > 1 else ""
+        since_midnight = (story.started + story.offset) % DAY_S
+        return f" {word} in {span((age - 1) * DAY_S + since_midnight)}." if age > 1 else ""
     if story.known_s >= KEPT_DAYS * DAY_S:
         return f" {word} in more than {KEPT_DAYS - 1} days."
     return f" {word} in {span(story.known_s)}."

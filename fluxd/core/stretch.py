@@ -4,6 +4,7 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from fluxd.core.beyond import Beyond
 from fluxd.core.budget import Severity, Standing
 from fluxd.core.detect import Cause, Remark
 from fluxd.core.excerpt import Excerpt, Row
@@ -75,6 +76,8 @@ class Stretch:
     join_s: float = 0.0
     interval: float = 0.0
     last: int = 0
+    above: Beyond = field(default_factory=Beyond)
+    below: Beyond = field(default_factory=Beyond)
     quiet: int = 0
     ended: int | None = None
     datapoints: int = 0
@@ -85,6 +88,7 @@ class Stretch:
     score: float = -1.0
     peak: int = 0
     value: float = 0.0
+    banded: int = 0  # timestamp that the band below is of
     expected: float = 0.0
     lower: float = 0.0
     upper: float = 0.0
@@ -125,13 +129,16 @@ class Stretch:
                 return shift
         return None
 
-    def reaches(self, timestamp: int) -> bool:
+    def reaches(self, timestamp: int, cause: Cause) -> bool:
         """Whether an anomalous datapoint at that time belongs to it.
 
-        What no longer fits the new level is something else, however soon it comes.
+        What no longer fits the new level is something else, however soon it comes; so is what a
+        metric does once it has moved again after a flat line.
         """
         shift = self.shift
         if shift is not None and shift.stands and not shift.over:
+            return False
+        if self.cause == "flat" != cause and self.ended is not None:
             return False
         return timestamp - self.last <= self.join_s
 
@@ -153,16 +160,20 @@ class Stretch:
         self.join_s = max(JOIN_S, JOIN_INTERVALS * remark.interval)
         self.datapoints += 1
         self.history = self.history and row.history
-        if self._is_peak(row, remark):
+        if self.datapoints > 1 and self._holds(row, remark):
+            self.forecast_rarity = max(self.forecast_rarity, remark.forecast_rarity)
+            if abs(row.value - self.expected) > abs(self.value - self.expected):
+                changed, self.peak, self.value = True, row.timestamp, row.value
+        elif self._is_peak(row, remark):
             changed = True
             self._take_peak(row, remark)
+        self._measure(row)
+        self.above.settle()
+        self.below.settle()
         if row.score > self.score:
             changed, self.score = True, row.score
-        if remark.cause == self.cause and remark.lasted >= RETOLD * self.told > 0.0:
-            changed, self.told = True, remark.lasted
         if remark.cause == self.cause:
-            self.lasted, self.lasted_at = remark.lasted, row.timestamp
-            self.limit, self.due = remark.limit, remark.due
+            changed = self._last(row, remark) or changed
         outside = not row.lower <= row.value <= row.upper
         if self.shift is None and remark.cause == "value" and outside:
             # The detector may not have come to terms with the last shift yet.
@@ -170,12 +181,41 @@ class Stretch:
             self.shift = Shift.watch(row.value, was)
         return self._track(row) or changed
 
+    def _last(self, row: Row, remark: Remark) -> bool:
+        """Follow how long it lasts; whether that is to be told again.
+
+        A course is remarked by its last hour, and has lasted since the first such began.
+        """
+        lasted = remark.lasted
+        if self.cause == "course" and self.lasted_at:
+            lasted = max(lasted, row.timestamp - self.lasted_at + self.lasted)
+        again = lasted >= RETOLD * self.told > 0.0
+        if again:
+            self.told = lasted
+        self.lasted, self.lasted_at = lasted, row.timestamp
+        self.limit, self.due = remark.limit, remark.due
+        return again
+
+    def _holds(self, row: Row, remark: Remark) -> bool:
+        """Whether the peak's band still says what was to be expected, and a datapoint is beyond.
+
+        The forecast follows what happens: a second value that is farther off is less of a surprise,
+        by a band that the first one has bent. It is the farthest one that a person means, and what
+        would have been, had nothing happened.
+        """
+        if self.cause != "value" or remark.cause not in ("value", "pattern") or remark.rates:
+            return False
+        if row.timestamp - self.banded > JOIN_S:
+            return False
+        return row.value > self.upper if self.value > self.expected else row.value < self.lower
+
     def _is_peak(self, row: Row, remark: Remark) -> bool:
         """Whether a datapoint is the strongest so far.
 
-        A score grows with what was before; of values the one furthest off is what a person means,
-        and the odd course after it is its echo.
+        The odd course after a value that is far off is its echo; so is what follows a flat line.
         """
+        if self.datapoints > 1 and self.cause == "flat" != remark.cause:
+            return False
         if self.datapoints > 1 and self.cause == "value":
             if remark.cause == "value":
                 return remark.forecast_rarity > self.forecast_rarity
@@ -184,7 +224,9 @@ class Stretch:
         return row.score > self.score
 
     def _take_peak(self, row: Row, remark: Remark) -> None:
-        self.peak, self.value = row.timestamp, row.value
+        self.peak, self.value, self.banded = row.timestamp, row.value, row.timestamp
+        if remark.cause != self.cause:
+            self.lasted_at = 0
         self.expected, self.lower, self.upper = row.expected, row.lower, row.upper
         self.forecast_rarity = remark.forecast_rarity
         self.novelty_rarity = remark.novelty_rarity
@@ -192,10 +234,25 @@ class Stretch:
         self.rates = None if remark.rates is None else list(remark.rates)
         self.usual, self.told = remark.usual, remark.lasted
 
+    def _measure(self, row: Row) -> None:
+        """Note on which side of the band a datapoint is: of its own, or the peak's where it holds.
+
+        Of what counts, only a band of its own is of use: the peak's is that of another count.
+        """
+        lower, upper = row.lower, row.upper
+        holds = self.rates is None and (not self.pattern or row.timestamp <= self.banded + JOIN_S)
+        if holds and self.cause == "value":
+            lower, upper = max(lower, self.lower), min(upper, self.upper)
+        if row.value > upper:
+            self.above.take(row.timestamp)
+        elif row.value < lower:
+            self.below.take(row.timestamp)
+
     def rest(self, row: Row) -> bool:
         """Take a quiet datapoint; whether what is told changes."""
-        if self.cause == "flat" and row.value == self.value:
+        if self.cause == "flat" and row.value == self.value and not self.quiet:
             return self._stand(row)
+        self._measure(row)
         self.quiet += 1
         changed = self.quiet == QUIET_ROWS and self.ended is None
         changed = self._track(row) or changed
@@ -269,6 +326,7 @@ class Stretch:
         shift = self.shift
         stands = shift is not None and shift.stands
         numbers = self.rates or [self.value, self.expected, self.lower, self.upper]
+        beyond = self.above if self.value > self.expected else self.below
         return Story(
             started=self.started,
             ended=self.ended,
@@ -278,6 +336,8 @@ class Stretch:
             lower=numbers[2],
             upper=numbers[3],
             anomalous=self.datapoints,
+            beyond=beyond.rows,
+            beyond_s=beyond.length,
             interval=self.interval,
             known=self.known,
             known_s=self.started - self.since,
@@ -317,6 +377,8 @@ class Stretch:
         fields["days"] = [tuple(day) for day in fields["days"]]
         for name in ("shift", "earlier_shift"):
             fields[name] = fields[name] and Shift(**fields[name])
+        for name in ("above", "below"):
+            fields[name] = Beyond(**fields.get(name, {}))
         numbers, group, filled, latest = fields["excerpt"]
         fields["excerpt"] = Excerpt(array("d", numbers), group, filled, array("d", latest))
         return cls(**fields)

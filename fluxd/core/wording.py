@@ -63,6 +63,20 @@ def moment(timestamp: int, offset: int = 0) -> str:
     return clock.strftime("%H:%M on %Y-%m-%d" if offset else "%H:%M UTC on %Y-%m-%d")
 
 
+def later(timestamp: int, other: int, offset: int = 0) -> str:
+    """Write another time after `timestamp` was written: its day only where it is not the same.
+
+    >>> later(1793714700, 1793718300), later(1793714700, 1793718300, offset=7200)
+    ('15:05', '17:05')
+    >>> later(1793714700, 1793804700)
+    '15:05 UTC on 2026-11-04'
+    """
+    first, second = _clock(timestamp, offset), _clock(other, offset)
+    if first is None or second is None or first.date() != second.date():
+        return moment(other, offset)
+    return second.strftime("%H:%M")
+
+
 def weekday(timestamp: int, offset: int = 0) -> str:
     """Return the name of a local day.
 

@@ -181,7 +181,7 @@ def remark(row: int, **facts: Any) -> Remark:
     ("cause", "kind", "words"),
     [
         ("pattern", "unusual pattern", "the course of the last few datapoints"),
-        ("course", "unusual pattern", "For 3 hours about"),
+        ("course", "unusual pattern", "Low for 3 hours"),
         ("flat", "flat line", "Exactly"),
         ("trend", "unusual pattern", "at this pace it reaches 900 in about 5 hours"),
     ],
@@ -267,7 +267,7 @@ def test_the_budget_makes_further_ones_minor_but_the_strongest() -> None:
         found = {(a.slot, a.started): a for a in told}
         low = [a for a in found.values() if a.severity == "low"]
         assert [(a.started - START) // 60 for a in low] == minor
-        assert all(a.explanation.endswith("this week on this metric: shown as minor.") for a in low)
+        assert all(a.explanation.endswith("a week on this metric: shown as minor.") for a in low)
     assert len(found) == len(at)
 
 

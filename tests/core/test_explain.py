@@ -67,17 +67,27 @@ def test_it_says_what_the_expectation_rests_on_by_the_local_clock() -> None:
 
 
 def test_how_long_it_was_off_is_told_once_it_is_over() -> None:
-    long = {"ended": PEAK + 24 * 60, "anomalous": 25}
+    long = {"ended": PEAK + 24 * 60, "anomalous": 25, "beyond": 25, "beyond_s": 24 * 60}
     assert ", low for 25 minutes; expected" in tell(43.0, **long)
     assert ", high for 25 minutes; expected" in tell(800.0, "spike", **long)
     assert "minutes" not in tell(43.0, ended=None, anomalous=25)
-    few = tell(43.0, ended=PEAK + 119 * 60, anomalous=3)
+    few = tell(43.0, ended=PEAK + 119 * 60, anomalous=3, beyond=3, beyond_s=119 * 60)
     assert ", the farthest off of 3 datapoints within 2 hours; expected" in few
+
+
+def test_a_way_back_that_is_odd_too_does_not_make_it_last_longer() -> None:
+    echo = {"ended": PEAK + 60, "anomalous": 2, "beyond": 1}
+    assert tell(43.0, **echo).startswith("43 at 14:05 UTC on 2026-11-03; expected")
+    both = {"ended": PEAK + 300, "anomalous": 6, "beyond": 3, "beyond_s": 120}
+    assert ", low for 3 minutes; expected" in tell(43.0, **both)
 
 
 def test_a_record_is_told_where_it_is_news() -> None:
     days = [(TODAY, 160.0, 290.0), (TODAY - 1, 160.0, 290.0), (TODAY - 9, 160.0, 900.0)]
-    assert tell(800.0, "spike", days=days).endswith(" Highest in 9 days.")
+    # The 900 may be of the last minute of its day.
+    assert tell(800.0, "spike", days=days).endswith(" Highest in 8 days.")
+    days = [(TODAY, 160.0, 290.0), (TODAY - 2, 10.0, 290.0)]
+    assert tell(43.0, days=days).endswith(" Lowest in 38 hours.")
     days = [(TODAY, 160.0, 290.0), (TODAY - 1, 10.0, 290.0)]
     assert tell(43.0, days=days).endswith("after the last datapoints.")
     assert tell(43.0, known_s=400 * DAY_S).endswith(" Lowest in more than 27 days.")
@@ -144,7 +154,7 @@ def test_a_level_shift_names_both_levels() -> None:
     )
     assert "stayed there. Lowest" in tell(40.0, "level shift", **levels, ended=None)
     back = tell(40.0, "level shift", **levels, returned=PEAK + 10_800)
-    assert "stayed there for 3 hours, until 17:05 UTC on 2026-11-03." in back
+    assert "stayed there for 3 hours, until 17:05. Lowest" in back
     shift = {"old_level": 5.0, "new_level": 7.0}
     assert tell(7.0, "level shift", **constant(5.0, **shift)) == (
         "Rose from 5 to about 7 at 14:05 UTC on 2026-11-03 and stayed there, which counts as usual"
@@ -173,27 +183,51 @@ def test_a_flat_line_says_since_when() -> None:
 def test_a_course_names_what_is_usual_then() -> None:
     course = {"cause": "course", "lasted": 10_800.0, "lasted_at": PEAK, "usual": 240.3}
     assert tell(119.7, "unusual pattern", pattern="week", **course) == (
-        "For 3 hours about 120, since 11:05 UTC on 2026-11-03, where at this hour of a Tuesday"
-        " it is about 240."
+        "Low for 3 hours, since 11:05 UTC on 2026-11-03: 119.7 at 14:05, where at this hour of a"
+        " Tuesday it is about 240."
     )
     assert "where at this time of day it is" in tell(
         119.7, "unusual pattern", pattern="day", **course
     )
     assert "where it is usually about 240" in tell(119.7, "unusual pattern", **course)
+    assert tell(900.0, "unusual pattern", **course).startswith("High for 3 hours")
+
+
+def test_an_odd_hour_whose_last_datapoint_is_as_usual_is_told_as_an_hour() -> None:
+    course = {"cause": "course", "lasted": 3_600.0, "lasted_at": PEAK, "usual": 12.617}
+    assert tell(19.0, "unusual pattern", lower=-531.0, upper=633.0, **course) == (
+        "The 60 minutes up to 14:05 UTC on 2026-11-03 were, on average, unlike this time of the"
+        " week: 19 at 14:05, where it is usually about 12.6."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "usual", "words"),
+    [
+        (0.0, 0.29653027653694153, "Did not reach 0.3 by 14:05"),
+        (163.73, -1.83e-06, "Did not fall to 0 by 14:05"),
+        (43.0, 1_000_000_210.0, "Did not reach 1,000,000,000 by 14:05"),
+    ],
+)
+def test_what_did_not_come_is_told_no_finer_than_it_matters(
+    value: float, usual: float, words: str
+) -> None:
+    told = tell(value, "unusual pattern", cause="missing", usual=usual, lower=value, upper=value)
+    assert told.startswith(words)
 
 
 def test_a_trend_says_what_it_will_hit_and_when() -> None:
     trend = {"cause": "trend", "lasted": 3.2 * DAY_S, "lasted_at": PEAK, "limit": 100.0}
     assert tell(87.2, "unusual pattern", due=18_000.0, **trend) == (
         "87.2 at 14:05 UTC on 2026-11-03: it has risen steadily for 3 days; at this pace it"
-        " reaches 100 in about 5 hours, at 19:05 UTC on 2026-11-03."
+        " reaches 100 in about 5 hours, at 19:05."
     )
     assert "it has fallen steadily" in tell(187.2, "unusual pattern", due=18_000.0, **trend)
 
 
 def test_a_minor_one_says_so() -> None:
     told = sentence("drop", story(43.0, place=4), minor=True)
-    assert told.endswith(" Lowest in 21 days. 4th this week on this metric: shown as minor.")
+    assert told.endswith(" Lowest in 21 days. 4th within a week on this metric: shown as minor.")
 
 
 def test_a_rate_is_told_as_one() -> None:
