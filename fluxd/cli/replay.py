@@ -8,9 +8,11 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from fluxd.cli.options import add_command
 from fluxd.cli.progress import progress_bar
@@ -20,12 +22,11 @@ from fluxd.core.detect import WARMUP
 from fluxd.core.errors import ConfigError, FluxdError
 from fluxd.core.probe import probe, sentence
 from fluxd.core.replay import Replay, Settings, difference, replay
+from fluxd.core.wording import span
 from fluxd.daemon.config import SETTINGS, find_config, load_config
 from fluxd.daemon.detection import read_sensitivity, settings_of
 from fluxd.daemon.offline import store_path
 from fluxd.daemon.timezone import local_time
-
-DAY_S = 86_400
 
 
 def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it is private
@@ -70,10 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     then = _then(arguments, today)
     with progress_bar() as bar:
         series = read_source(arguments.source, arguments.metric, arguments.data, bar)
+    if not series.timestamps.size:
+        why = series.faults[0] if series.faults else "rows must be timestamp,value"
+        raise FluxdError(f"{series.name} has no datapoints: {why}")
     for fault in series.faults:
         print(fault, file=sys.stderr)
-    if not series.timestamps.size:
-        raise FluxdError(f"{series.name} has no datapoints: rows must be timestamp,value")
     several = [then] if arguments.scores or then is today else [today, then]
     with progress_bar() as bar:
         replays = replay(
@@ -163,24 +165,42 @@ def _print_difference(arguments: argparse.Namespace, today: Replay, then: Replay
 def _counted(one: Replay) -> str:
     """Return how many anomalies, and how many of them are minor."""
     count = len(one.found)
-    minor = f", {one.minor} of them minor" if one.minor else ""
+    minor = f" ({one.minor} of them minor)" if one.minor else ""
     return f"{count} anomal{'y' if count == 1 else 'ies'}{minor}"
 
 
 def _print_summary(series: Series, one: Replay) -> None:
-    count, threshold = series.timestamps.size, one.settings.threshold
-    late = count - int(one.verdicts.analysed.sum())
-    if late:
-        print(f"{late} datapoints were not analysed: not newer than those before them")
-    days = float(series.timestamps.max() - series.timestamps.min()) / DAY_S
+    count, analysed = series.timestamps.size, int(one.verdicts.analysed.sum())
+    for line in _late(series, count - analysed):
+        print(line)
+    length = int(series.timestamps.max() - series.timestamps.min())
     print(
-        f"{_counted(one)} in {count:,} datapoints over {days:.1f} days"
-        + (f" (score {threshold:g} or more)" if one.found else "")
-        + ("" if count >= WARMUP else f"; analysis starts after {WARMUP}")
+        f"{_counted(one)} in {_datapoints(count)}"
+        + (f" over {span(length)}" if length else "")
+        + (f" (score {one.settings.threshold:g} or more)" if one.found else "")
+        + ("" if analysed >= WARMUP else f"; analysis starts after {WARMUP}")
     )
-    found = probe(one.bank.dump(0, 1), threshold=threshold, local=one.settings.local)
+    found = probe(one.bank.dump(0, 1), threshold=one.settings.threshold, local=one.settings.local)
     if found is not None:
         print(f"on this metric now: {sentence(found)}")
+
+
+def _late(series: Series, late: int) -> Iterator[str]:
+    """Say which datapoints were not analysed, and what to do about it."""
+    again = series.timestamps.size - np.unique(series.timestamps).size
+    if again:
+        were = "was" if again == 1 else "were"
+        yield f"{_datapoints(again)} {were} not analysed: a metric has one at a timestamp"
+    if late > again:
+        were = "was" if late - again == 1 else "were"
+        yield (
+            f"{_datapoints(late - again)} {were} not analysed: older than one before; sort the"
+            " rows by time (`sort -n` does it for Unix seconds) to have all of them analysed"
+        )
+
+
+def _datapoints(count: int) -> str:
+    return f"{count:,} datapoint{'' if count == 1 else 's'}"
 
 
 def _print_scores(series: Series, one: Replay) -> None:

@@ -19,6 +19,9 @@ from fluxd.store.series import find_series, get_series
 # Datapoints read in one transaction: an open one keeps the store's log from ending.
 READ_ROWS = 200_000
 
+# What files begin with that are often taken for a CSV.
+GZIP, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -36,7 +39,10 @@ def read_source(source: str | None, metric: str | None, data: Path | None, bar: 
     Raises FluxdError where there is neither.
     """
     if (source is None) == (metric is None):
-        raise FluxdError("name a CSV or a metric: see `fluxd replay -h`")
+        raise FluxdError(
+            "name a CSV or a metric, and not both: `fluxd replay FILE.csv`, or "
+            "`fluxd replay --metric NAME`"
+        )
     if source is not None and (source == "-" or Path(source).exists()):
         return _of_file(source)
     name = metric if source is None else source
@@ -72,8 +78,21 @@ def _read(file: str) -> SeriesFile:
     try:
         with Path(file).open(newline="", encoding="utf-8-sig") as lines:
             return read_series(lines)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FluxdError(f"{file} can't be read: {error}") from error
+    except OSError as error:
+        raise FluxdError(f"{file} can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise FluxdError(f"{file} can't be read: {_unpacked(Path(file))}") from error
+
+
+def _unpacked(file: Path) -> str:
+    """Say how to make text of a file that is none."""
+    with file.open("rb") as body:
+        begin = body.read(2)
+    if begin == GZIP:
+        return f"it is compressed; `zcat {file} | fluxd replay -` reads it"
+    if begin in UTF_16:
+        return f"it is not in UTF-8; `iconv -f UTF-16 -t UTF-8 {file} | fluxd replay -` reads it"
+    return "it is no text in UTF-8, and rows must be timestamp,value"
 
 
 def _of_store(connection: Connection, name: str, bar: Progress) -> Series:

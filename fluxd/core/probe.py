@@ -23,6 +23,7 @@ SHIFT_ROWS = 10  # datapoints that a lasting shift is watched for
 NEAREST, FURTHEST = 2.0**-5, 2.0**10
 COARSE, FINE, LASTING = 31, 16, 63
 LESS = 16.0
+SAME = 1e-6  # of the expected value; what is nearer is told as no other
 LEAST, TINY = 1e-9, 1e-100  # half width assumed at least: of the expected value, and at all
 
 UP, DOWN = 1.0, -1.0
@@ -224,7 +225,14 @@ def sentence(found: Sensitivity) -> str:
     >>> print(sentence(Sensitivity(0, 200.0, 140.0, 260.0, 600.0, Reach(260.0, 60.0),
     ...     Reach(140.0, 60.0), Reach(210.0, 10.0), None)))
     a spike above 260 or a drop below 140 would be reported, and a shift of 10 minutes from 210 up
+    >>> print(sentence(Sensitivity(0, 5.0, 5.0, 5.0, 600.0, Reach(5 + 8e-11, 8e-11),
+    ...     Reach(5 - 8e-11, 8e-11), Reach(5 + 5e-11, 5e-11), None)))
+    any value but 5 would be reported
     """
+    if found.spike and found.drop:
+        off = max(found.spike.distance, found.drop.distance)
+        if off <= SAME * abs(found.expected):
+            return f"any value but {number(found.expected, SAME * abs(found.expected))} would be reported"
     width = found.upper - found.lower
     spike, drop, up, down = (
         None if one is None else number(one.value, width)

@@ -29,11 +29,12 @@ class SeriesFile:
 def read_series(lines: Iterable[str]) -> SeriesFile:
     """Read `timestamp,value` rows; timestamps are Unix seconds or ISO 8601 (UTC unless it says).
 
-    A first row that has no timestamp is a header. Columns beyond the second are ignored. Raises
+    A first row that begins with no digit is a header. Columns beyond the second are ignored. Raises
     what reading the lines does.
     """
     series = SeriesFile()
     reader = csv.reader(lines)
+    row: list[str] | None = None
     while True:
         try:
             row = next(reader, None)
@@ -45,7 +46,7 @@ def read_series(lines: Iterable[str]) -> SeriesFile:
         except UnicodeDecodeError:
             raise  # it is no line that is wrong
         except (ValueError, csv.Error) as error:
-            if series.timestamps or series.skipped or reader.line_num > 1:
+            if reader.line_num > 1 or _begins_with_digit(row):
                 series.skipped += 1
                 if len(series.faults) < MAX_FAULTS:
                     series.faults.append((reader.line_num, str(error)))
@@ -54,19 +55,31 @@ def read_series(lines: Iterable[str]) -> SeriesFile:
         series.values.append(value)
 
 
+def _begins_with_digit(row: list[str] | None) -> bool:
+    return bool(row) and row[0].strip()[:1].isdecimal()
+
+
 def _datapoint(row: list[str]) -> tuple[int, float]:
     if len(row) < 2:  # noqa: PLR2004  # timestamp and value
-        raise ValueError(f"expected timestamp,value and got {row[0]!r}")
+        raise ValueError(f"expected timestamp,value and got {row[0]!r}{_separated(row[0])}")
     timestamp = parse_time(row[0])
     try:
         value = float(row[1])
         if "_" in row[1]:  # Python's own spelling of large numbers
             raise ValueError  # noqa: TRY301
     except ValueError:
-        raise ValueError(f"{row[1]!r} is not a number") from None
+        raise ValueError(f"{row[1]!r} is not a number: rows must be timestamp,value") from None
     if not math.isfinite(value):
         raise ValueError(f"{row[1]!r} is not a finite number")
     return timestamp, value
+
+
+def _separated(line: str) -> str:
+    """Say what to do about another separator than the comma."""
+    for separator, name in ((";", "semicolon"), ("\t", "tab")):
+        if separator in line:
+            return f": put a comma in place of the {name}"
+    return ""
 
 
 def parse_time(text: str) -> int:
@@ -81,6 +94,8 @@ def parse_time(text: str) -> int:
         if len(whole) > _SECONDS_DIGITS:
             raise ValueError(f"{text!r} is not in seconds: divide milliseconds by 1000")
         return int(whole)
+    if fix := _separated(text):  # and a decimal comma beyond it
+        raise ValueError(f"{text!r} is no timestamp{fix}, and a point in numbers")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,6 +1,7 @@
 """`fluxd replay` as a user runs it."""
 
 import csv
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_it_prints_the_anomaly_and_why(series: Path) -> None:
     assert outcome.stdout.count(", score 0.") == 1
     assert "2023-11-16 15:5" in outcome.stdout
     assert "expected between" in outcome.stdout
-    assert "1 anomaly in 2,880 datapoints over 2.0 days" in outcome.stdout
+    assert "1 anomaly in 2,880 datapoints over 47 hours (score" in outcome.stdout
 
 
 def test_scores_are_those_of_the_library(series: Path) -> None:
@@ -56,6 +57,58 @@ def test_a_short_series_says_when_analysis_starts(tmp_path: Path) -> None:
     assert "0 anomalies in 2 datapoints" in outcome.stdout
     assert "starts after 100" in outcome.stdout
     assert "line 3 left out: 'bad'" in outcome.stderr
+
+
+def shown(tmp_path: Path, *rows: str) -> str:
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join(rows))
+    return fluxd("replay", str(file)).stdout
+
+
+def test_it_counts_as_a_person_does(tmp_path: Path) -> None:
+    told = shown(tmp_path, "1700000000,1")
+    assert told == "0 anomalies in 1 datapoint; analysis starts after 100\n"
+    rows = [f"{START + 60 * n},{n % 7}" for n in range(99)]
+    told = shown(tmp_path, *rows)
+    assert told == "0 anomalies in 99 datapoints over 98 minutes; analysis starts after 100\n"
+
+
+def test_rows_that_are_not_analysed_are_told_with_what_to_do(tmp_path: Path) -> None:
+    rows = [f"{START + 60 * n},{n % 7}" for n in range(1_200)]
+    told = shown(tmp_path, *rows, rows[7])
+    assert "1 datapoint was not analysed: a metric has one at a timestamp\n" in told
+    assert "sort" not in told
+    told = shown(tmp_path, *rows[::-1])
+    assert told.startswith("1,199 datapoints were not analysed: older than one before; sort the")
+    # Of these it is told that the analysis has not begun.
+    assert told.endswith(
+        "0 anomalies in 1,200 datapoints over 19 hours; analysis starts after 100\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "fix"),
+    [
+        ("1700000000;1.5\n1700000060;2", "put a comma in place of the semicolon"),
+        ("1700000000;1,5\n1700000060;2,5", "put a comma in place of the semicolon, and a point"),
+        ("1700000000\t1", "put a comma in place of the tab"),
+        ("1700000000000,1", "divide milliseconds by 1000"),
+        ("1700000000,web-1,4", "'web-1' is not a number: rows must be timestamp,value"),
+        ("timestamp,value\n", "rows must be timestamp,value"),
+        ("timestamp,value\n".encode("utf-16"), "iconv -f UTF-16 -t UTF-8"),
+        (gzip.compress(b"1700000000,1"), "zcat"),
+        (b"\x00\xf0", "it is no text in UTF-8"),
+    ],
+)
+def test_a_file_without_datapoints_is_told_once_with_what_mends_it(
+    tmp_path: Path, content: str | bytes, fix: str
+) -> None:
+    file = tmp_path / "file.csv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    outcome = fluxd("replay", str(file))
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert fix in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("content", [None, "", "hello", b"\xff\xfe\x00"])

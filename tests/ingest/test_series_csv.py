@@ -39,6 +39,12 @@ def test_what_is_left_out_is_told_with_its_line() -> None:
         assert part in reasons
 
 
+def test_a_first_row_that_is_no_header_is_told() -> None:
+    series = read_series(["1700000000000,1", "1700000060,2"])
+    assert [line for line, _ in series.faults] == [1]
+    assert read_series(["", "time", "1700000060,2"]).skipped == 1  # a header is the first line
+
+
 def test_fields_may_be_quoted_and_lines_end_as_they_like() -> None:
     lines = ['"time","value"\r\n', '"1700000000","1.5"\r\n', "2023-11-14T22:14:20Z,2e3\n"]
     series = read_series(lines)
