@@ -205,19 +205,23 @@ class Stretch:
         """
         if self.cause != "value" or remark.cause not in ("value", "pattern") or remark.rates:
             return False
-        if row.timestamp - self.banded > JOIN_S:
-            return False
+        if self.pattern and row.timestamp - self.banded > JOIN_S:
+            return False  # it was of another time of the day
         return row.value > self.upper if self.value > self.expected else row.value < self.lower
 
     def _is_peak(self, row: Row, remark: Remark) -> bool:
         """Whether a datapoint is the strongest so far.
 
-        The odd course after a value that is far off is its echo; so is what follows a flat line.
+        The odd course after a value that is far off is its echo; so is what follows a flat line. Of
+        two that are off to the same side it is the farther one, however seldom the other is.
         """
         if self.datapoints > 1 and self.cause == "flat" != remark.cause:
             return False
         if self.datapoints > 1 and self.cause == "value":
             if remark.cause == "value":
+                off, most = row.value - row.expected, self.value - self.expected
+                if remark.rates is None and off * most > 0.0:
+                    return abs(off) > abs(most)
                 return remark.forecast_rarity > self.forecast_rarity
             if remark.cause == "pattern":
                 return False

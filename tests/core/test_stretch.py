@@ -90,11 +90,14 @@ def test_off_to_both_sides_is_not_high() -> None:
 
 
 def test_a_band_of_more_than_an_hour_ago_holds_no_longer() -> None:
-    rows = [*odd(150.0), *[(100.0, None), (100.0, None), (130.0, remark(3, 2.0))] * 21]
-    rows += [(180.0, remark(70, 12.0))]
+    rows = [
+        *odd(150.0, pattern="day"),
+        *[(100.0, None), (100.0, None), (130.0, remark(3, 2.0))] * 21,
+    ]
+    rows += [(200.0, remark(70, 2.0))]
     later = (130.0, 120.0, 140.0)
     found = told(rows, lambda n: BAND if n < 60 else later)
-    assert (found.value, found.lower, found.upper) == (180.0, 120.0, 140.0)
+    assert (found.value, found.lower, found.upper) == (200.0, 120.0, 140.0)
 
 
 def test_an_odd_course_goes_on_from_where_it_began() -> None:
