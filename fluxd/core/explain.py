@@ -132,6 +132,8 @@ def odds(score: float, interval: float | None) -> str:
         return f"one datapoint in {rough(rows, rows)} is as odd"
     time_s = rows * interval
     often = f"about once in {span(time_s)}"
+    if time_s >= TWO * YEAR_S:
+        often = f"about once in {int(time_s // YEAR_S)} years"
     if time_s > LONGEST_S:
         often = f"less than once in {LONGEST_S // YEAR_S} years"
     return f"a datapoint this odd is expected {often} on this metric"

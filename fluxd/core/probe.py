@@ -232,7 +232,8 @@ def sentence(found: Sensitivity) -> str:
     if found.spike and found.drop:
         off = max(found.spike.distance, found.drop.distance)
         if off <= SAME * abs(found.expected):
-            return f"any value but {number(found.expected, SAME * abs(found.expected))} would be reported"
+            only = number(found.expected, SAME * abs(found.expected))
+            return f"any value but {only} would be reported"
     width = found.upper - found.lower
     spike, drop, up, down = (
         None if one is None else number(one.value, width)

@@ -56,7 +56,7 @@ def read_series(lines: Iterable[str]) -> SeriesFile:
 
 
 def _begins_with_digit(row: list[str] | None) -> bool:
-    return bool(row) and row[0].strip()[:1].isdecimal()
+    return row is not None and row[0].strip()[:1].isdecimal()
 
 
 def _datapoint(row: list[str]) -> tuple[int, float]:
