@@ -5,7 +5,7 @@
 """
 
 import numpy as np
-from core.synthetic import PER_DAY, Made, Maker, Run, Truth, clock, wave
+from core.synthetic import DAY, MINUTE, PER_DAY, Made, Maker, Run, Truth, clock, wave
 from core.synthetic_quiet import NOISES, WARM, plain
 
 
@@ -25,13 +25,58 @@ def far_above_zero(run: Run) -> Made:
     return clock(800), (1e9 + x) * run.scale, Truth(wanted=((720, 721),))
 
 
-def on_a_wave(rows: int, size: float) -> Maker:
+def on_a_wave(rows: int, size: float, days: int = 3, step: int = MINUTE) -> Maker:
     def make(run: Run) -> Made:
-        at = 3 * PER_DAY + int(run.rng.integers(10, PER_DAY - 40))
+        daily = DAY // step
+        at = days * daily + int(run.rng.integers(10, daily - 40))
         x = run.rng.normal(size=at + rows + 20)
-        x += wave(clock(x.size))
+        times = clock(x.size, step)
+        x += wave(times)
         x[at : at + rows] += run.sign * size
-        return plain(run, x, Truth(wanted=((at, at + rows),)))
+        return times, run.dress(x), Truth(wanted=((at, at + rows),))
+
+    return make
+
+
+def first_hour(size: float, known: int) -> Maker:
+    """An hour off in the first day; it is not learnt, and not missed a day later."""
+
+    def make(run: Run) -> Made:
+        end = known + 60
+        x = run.rng.normal(size=end + PER_DAY + 120)
+        x[known:end] += run.sign * size
+        truth = Truth(wanted=((known, known + 3), (end - 5, end)), quiet=((end, x.size),))
+        return plain(run, x, truth)
+
+    return make
+
+
+def down(rows: int, again: int) -> Maker:
+    """What is 1 but for so many rows is 0 once more."""
+
+    def make(run: Run) -> Made:
+        at = 120 + 60 * run.turn
+        then = at + rows + again
+        values = np.ones(then + 5)
+        values[at : at + rows] = values[then : then + 3] = 0.0
+        truth = Truth(wanted=((at, at + 2), (then, then + 2)), still=((at + rows, then),))
+        return clock(values.size), values * run.sign * run.scale, truth
+
+    return make
+
+
+def begins_with_zeros(rows: int, size: float) -> Maker:
+    """Nothing at first, then lively; the metric's scale is not the nothing."""
+
+    def make(run: Run) -> Made:
+        at = rows + PER_DAY + 300
+        x = 10.0 + run.rng.normal(size=at + 20)
+        x[:rows] = 0.0
+        x[at] += run.sign * size
+        truth = Truth(wanted=((rows, rows + 3), (at, at + 1)), quiet=((rows + 60, at),))
+        return clock(x.size), x * run.scale, truth
+
+    return make
 
     return make
 
@@ -57,11 +102,11 @@ def shift(size: float, waving: float = 0.0) -> Maker:
     return make
 
 
-def stuck(kind: str, at_value: float | None) -> Maker:
-    """Let a lively metric hold its last value, or another one, from a day on."""
+def stuck(kind: str, at_value: float | None, known: int = PER_DAY) -> Maker:
+    """Let a lively metric hold its last value, or another one, from `known` rows on."""
 
     def make(run: Run) -> Made:
-        at = PER_DAY + int(run.rng.integers(0, 600))
+        at = known + int(run.rng.integers(0, 600))
         values = np.asarray(NOISES[kind](run, clock(at + 70)), float)
         values[at:] = values[at - 1] if at_value is None else at_value
         return clock(values.size), values, Truth(wanted=((at, at + 65),))

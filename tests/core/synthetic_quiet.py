@@ -54,7 +54,9 @@ def quiet(kind: str, days: int) -> Maker:
     def make(run: Run) -> Made:
         n = days * PER_DAY
         values = np.asarray(NOISES[kind](run, clock(n)), float)
-        return clock(n), values, Truth(quiet=((WARM, n),))
+        # The first change of what has been constant is news, even where it is noise.
+        changed = int(np.flatnonzero(np.diff(values))[0]) + 2
+        return clock(n), values, Truth(quiet=((max(WARM, changed), n),))
 
     return make
 

@@ -6,7 +6,15 @@ from collections import deque
 import numpy as np
 import pytest
 
-from fluxd.core.detect import Bank, Remark, counting, days_between, novelty, rows_between
+from fluxd.core.detect import (
+    THRESHOLD,
+    Bank,
+    Remark,
+    counting,
+    days_between,
+    novelty,
+    rows_between,
+)
 from fluxd.core.detect.layout import LONG_WINDOW, RING, VITALS, Floats, Ints, Vitals
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
@@ -116,14 +124,35 @@ def test_what_stands_still_is_told_for_a_while() -> None:
     assert flat[1_640].usual == 0.0
 
 
-def test_what_often_stands_still_or_is_new_may_stand_still() -> None:
+def test_what_often_stands_still_may_stand_still() -> None:
     rng = np.random.default_rng(3)
     lazy = np.repeat(rng.normal(size=700), rng.integers(1, 6, 700))[:2_000]
     lazy[1_600:] = lazy[1_600]
     assert not told(fed(lazy)[1], "flat")
-    young = rng.normal(size=1_000)
-    young[800:] = young[800]
-    assert not told(fed(young)[1], "flat")  # known for less than a day
+
+
+def test_it_need_not_be_known_for_a_day() -> None:
+    young = np.random.default_rng(3).normal(size=400)
+    young[150:] = young[150]
+    assert list(told(fed(young)[1], "flat")) == list(range(190, 200))
+
+
+def test_the_first_change_of_what_was_constant_is_told_whatever_its_size() -> None:
+    for size in (1e-3, 1.0, 1e6):
+        values = np.ones(400)
+        values[150:] += size
+        alarms = (fed(values)[1].score >= THRESHOLD).nonzero()[0]
+        assert alarms.tolist() == [150]
+    jitter = np.ones(400)
+    jitter[150:] = np.nextafter(1.0, 2.0)
+    assert fed(jitter)[1].score.max() < THRESHOLD
+
+
+def test_a_scale_of_nothing_is_forgotten_once_there_is_another() -> None:
+    values = 20.0 + np.random.default_rng(5).normal(size=800)
+    values[:200] = 0.0
+    _, verdicts = fed(values)
+    assert 5.0 < verdicts.upper[-1] - verdicts.lower[-1] < 60.0
 
 
 # ---- on the way to a limit
@@ -201,5 +230,5 @@ def test_a_higher_score_is_never_more_frequent() -> None:
 
 
 def test_the_days_between_are_the_rows_times_the_interval() -> None:
-    assert days_between(0.31, 60.0) == pytest.approx(10.0**4.85 * 60.0 / DAY_S)
-    assert days_between(0.325, 300.0) == pytest.approx(10.0**4.885 * 300.0 / DAY_S)
+    assert days_between(0.31, 60.0) == pytest.approx(10.0**4.88 * 60.0 / DAY_S)
+    assert days_between(0.325, 300.0) == pytest.approx(10.0**4.92 * 300.0 / DAY_S)

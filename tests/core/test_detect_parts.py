@@ -44,12 +44,13 @@ class NaiveTail:
             self.far = self.far * (1.0 - 1.0 / 10_080) + (ratio > 1.9 and self.run == 0)
             if ratio > 1.0:
                 rare += math.log(ratio) / (self.index * math.log(10.0))
-                self.learn_index(math.log(ratio), light, n)
+                if self.run <= 10 or ratio < 20.0:
+                    self.learn_index(math.log(ratio), light, n)
             self.rarities.append(rare)
             self.learn_edge(z, floor, n)
         if n >= 10:
-            limited = z if n < 30 else min(z, 5.0 * self.mean)
-            rate = 1.0 / min(n - 9, 2000) if self.run <= 2 else 0.0
+            limited = z if n < 30 else min(z, 5.0 * self.mean + floor)
+            rate = 1.0 / min(n - 9, max(0.67 * n, 300), 2000) if self.run <= 2 else 0.0
             self.mean += rate * (limited - self.mean)
             self.square += rate * (limited * limited - self.square)
             self.cube += rate * (side * min(limited, 4.0 * self.mean) ** 3 - self.cube)
@@ -97,6 +98,7 @@ def test_the_tail_agrees_with_its_naive_twin() -> None:
     naive = [[NaiveTail() for _ in range(metrics)] for _ in range(PARTS)]
     v = Vitals(np.zeros((sum(VITALS.values()), metrics)))
     tail.start(v)
+    v.changes[:] = length  # lively
     found: list[Floats] = []
     daily = np.full(metrics, 1440.0)
     for n in range(length):
@@ -107,7 +109,7 @@ def test_the_tail_agrees_with_its_naive_twin() -> None:
         tail.begin(v, light, rows)
         if n >= WARMUP:
             found.append(tail.rarity(v, z[n], floor))
-        tail.learn(v, z[n], side[n], floor, light, rows, daily)
+        tail.learn(v, z[n], side[n], floor, light, rows, daily, np.zeros(metrics, bool))
         skewness = [abs(one.cube) / max(one.square, 1e-60) ** 1.5 for one in naive[FORECAST]]
         for part, row in enumerate(naive):
             for metric, twin in enumerate(row):

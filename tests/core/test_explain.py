@@ -240,7 +240,7 @@ def test_an_open_band_is_told_by_what_was_expected() -> None:
 
 
 def test_a_score_is_told_as_odds() -> None:
-    assert odds(0.184, None) == "one datapoint in 2,200 is as odd"
-    assert "about once in 7 days" in odds(0.184, 300.0)
-    assert "about once in 3 years" in odds(0.44, 60.0)
+    assert odds(0.184, None) == "one datapoint in 2,600 is as odd"
+    assert "about once in 8 days" in odds(0.184, 300.0)
+    assert "about once in 4 years" in odds(0.44, 60.0)
     assert "less than once in 10 years" in odds(1.0, 1.0)

@@ -10,12 +10,12 @@ from fluxd.core.rarity import rarity
     ("score", "interval", "text"),
     [
         (0.0, 60.0, "once in 2 minutes"),
-        (0.31, 60.0, "once in 49 days"),
-        (0.33, 60.0, "once in 54 days"),
-        (0.40, 60.0, "once in 480 days"),
-        (0.45, 60.0, "once in 4 years"),
+        (0.31, 60.0, "once in 52 days"),
+        (0.33, 60.0, "once in 59 days"),
+        (0.40, 60.0, "once in 618 days"),
+        (0.45, 60.0, "once in 5 years"),
         (1.0, 1.0, "less than once in 10 years"),
-        (0.2, None, "once in 5,250 datapoints"),
+        (0.2, None, "once in 6,310 datapoints"),
     ],
 )
 def test_it_is_told_in_the_largest_unit_that_fits(

@@ -21,6 +21,7 @@ from fluxd.core.detect import (
 )
 from fluxd.core.detect.layout import (
     RECENT,
+    THRESHOLD,
     WARMUP,
     Bools,
     Floats,
@@ -100,16 +101,17 @@ class Desk:
         novelty.slide(v, self._state, rows, rows.values - v.origin, pause)
         daily = spacing.rows_a_day(v)
         seen = look(v, self._state, pairs, rows, daily)
-        tail.begin(v, seen.light, rows)
         missed = habit.turn(v, self._state, rows, daily)
         steady.learn(v, rows, daily)
+        tail.begin(v, seen.light, rows)
         climbing = leak.turn(v, rows, seen.value, seen.span)
         if rows.oldest >= WARMUP:
             found = judging.news(v, seen, rows, missed, climbing)
             self._judge(v, at, rows, arrival, seen, found, daily)
         else:
             self._verdicts.score[at] = 0.0
-        learning.learn(v, self._state, pairs, rows, seen, daily)
+        told = self._verdicts.score[at] >= THRESHOLD
+        learning.learn(v, self._state, pairs, rows, seen, daily, told)
         counts += 1
         marks[:] = timestamps
 

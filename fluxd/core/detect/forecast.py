@@ -14,12 +14,14 @@ from fluxd.core.detect.profile import Season
 from fluxd.core.detect.rounds import Rows
 
 SOLVE = 16  # rows between two solutions
-RIDGE = 3.0
+RIDGE = 1.0
 PRIOR = np.array([[0.0], [0.3], [0.5], [0.2], [0.0]])
 YOUNG = 30  # rows during which the short mean is the forecast and nothing is limited
 INPUT_LIMIT = 8.0  # spreads
 SHORT_ROWS = 5.0
 LEAST_MEMORY_ROWS = 500.0  # else a day's rows
+# no more than this part of the rows so far, or so many: at first there are seasons to find
+PART, FIRST_MEMORY = 0.5, 100.0
 
 FIRST, SECOND = np.triu_indices(INPUTS)
 PLACE = {(int(i), int(j)): k for k, (i, j) in enumerate(zip(FIRST, SECOND, strict=True))}
@@ -58,7 +60,10 @@ def predict(v: Vitals, phi: Floats, scale: Floats, rows: Rows) -> Floats:
 
 def learn(v: Vitals, phi: Floats, target: Floats, trust: Floats, rows: Rows, daily: Floats) -> None:
     """Add one row per metric (target in spreads, trust 0 to 1) and solve where it is due."""
-    keep = 1.0 - 1.0 / np.maximum(daily, LEAST_MEMORY_ROWS)
+    memory = np.minimum(
+        np.maximum(daily, LEAST_MEMORY_ROWS), np.maximum(PART * rows.n, FIRST_MEMORY)
+    )
+    keep = 1.0 - 1.0 / memory
     trusted = phi * trust
     v.gram *= keep
     v.gram += trusted.take(FIRST, axis=0) * phi.take(SECOND, axis=0)

@@ -24,20 +24,22 @@ from fluxd.core.detect.rounds import Rows
 
 PLAIN = 4.5  # rarity beyond which more says little more
 STEEP = 0.05
+STEP = 6.0  # rarity of any step of what hardly ever changes: it is the doubt that counts them
 ALONE = 0.8  # of its rarity counts where one of forecast and season has to make the case alone
+AGREED = 0.7  # by so much more than the forecast's, where the season rests on this day alone
 HABITUAL = 0.5  # of the rarity counts for what is usual at this time of day
 DOUBT = 0.5  # no claim rarer than this / rows seen
 BELL_DOUBT, BELL_ROWS = 0.035, 300.0  # the same of bell-shaped errors, at first
 PLENTY = 1_200.0  # rows after which an anomaly needs no proof by its size
 FAINT_DOUBT = 0.3  # the same of what is no anomaly
-SCORE_PER_RARITY = 0.0985
+SCORE_PER_RARITY = 0.097
 LASTING = 0.1  # of score an anomaly has, per rarity of the rows just before: a glitch has none
 LEAST_CHANCE = 1e-5  # the band is never wider than that of this chance
 BELOW, ABOVE = 0.001, 0.002  # from the threshold: the most of what is no anomaly, the least of news
 REMARKABLE = 10.0 ** (-THRESHOLD / SCORE_PER_RARITY)  # chance per row
 TRUSTED, DEVIATIONS = 0.9, 4.2  # where errors are normal, so many deviations are remarkable
 ONGOING_S, STILL_RARE = 3_600.0, 2.0  # so long an anomaly lasts while its season is so far off
-MISSED = 3.0  # edges of the season's error that something usual must have stood out
+MISSED = 4.5  # edges of the season's error that something usual must have stood out
 MORE = 0.03  # of score, per tenfold
 
 
@@ -46,6 +48,7 @@ class News:
     """What is told whatever the score: which rows, by cause."""
 
     stuck: Bools
+    first: Bools  # change of what was constant so far
     odd: Bools
     missed: Floats  # edges of the season's error; 0: nothing
     wanted: Floats  # the value that was missed
@@ -68,11 +71,17 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     rare = tail.rarity(v, _straight(v, seen, lean), seen.floor)
     normal = normality.judge(v, seen.fresh / seen.stretch, lean, seen.floor, daily, rows)
     margin = np.maximum(v.edge[FORECAST], seen.floor)
-    main = case(rare, normal, seen.habitual(margin))
-    main *= ~seen.homeward
+    habitual = 1.0 - (1.0 - HABITUAL) * seen.habitual(margin)
+    main = case(rare, normal, seen.season.visited) * habitual * ~seen.homeward
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
-    result = score(rare, main, certain(doubt, times), v.trace, rows.n)
+    shown, seldom = rare, steady.seldom(v, rows.n)
+    if np.count_nonzero(seldom):
+        step = STEP * habitual * ((v.held == 0.0) & ~seen.homeward)
+        main, shown = np.where(seldom, step, main), np.where(seldom, step, rare)
+        doubt += seldom * steady.chance(v, seen.distance[FORECAST], rows.n)
+        times[seldom] = 1.0
+    result = score(shown, main, certain(doubt, times), v.trace, rows.n)
     live = rows.seen >= WARMUP
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
     remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
@@ -80,7 +89,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     near = v.mean[FORECAST] * (DEVIATIONS / normality.HALF_NORMAL)
     half = np.where(normal.trust > TRUSTED, np.minimum(half, near), half)
     # On its first day a time of day has nothing but what the anomaly itself has taught.
-    off = live & seen.season.visited & (rare[SEASON] > STILL_RARE)
+    off = live & np.where(seen.season.visited, rare[SEASON] > STILL_RARE, seen.strayed)
     result = _ongoing(v, result, off)
     return Judged(with_news(result, found), half * seen.stretch, rare, result >= THRESHOLD)
 
@@ -97,13 +106,16 @@ def _straight(v: Vitals, seen: Look, lean: Floats) -> Floats:
     return distance
 
 
-def case(rare: Floats, normal: Normality, usual: Bools) -> Floats:
-    """Return how rare the row is, all parts weighed."""
+def case(rare: Floats, normal: Normality, visited: Bools) -> Floats:
+    """Return how rare the row is, all parts weighed.
+
+    On a first day, which was not `visited` before, the season is no witness of its own.
+    """
     most = np.minimum(rare, PLAIN + STEEP * (rare - PLAIN))
     main = 0.4 * most[FORECAST] + 0.2 * (most[NOVELTY] + most[SEASON] + most[UNREST])
-    alone = ALONE * np.maximum(most[FORECAST], most[SEASON])
-    main = np.maximum(np.maximum(main, alone), normal.rarity)
-    weighed: Floats = main * (1.0 - (1.0 - HABITUAL) * usual)
+    season = np.where(visited, most[SEASON], np.minimum(most[SEASON], most[FORECAST] + AGREED))
+    alone = ALONE * np.maximum(most[FORECAST], season)
+    weighed: Floats = np.maximum(np.maximum(main, alone), normal.rarity)
     return weighed
 
 
@@ -136,8 +148,13 @@ def _ongoing(v: Vitals, result: Floats, off: Bools) -> Floats:
         return result
     goes_on = off & (found | (v.ongoing > 0.0))
     np.copyto(v.ongoing, np.where(goes_on, v.ongoing + 1.0, 0.0))
-    lasts = goes_on & (v.ongoing * v.interval <= ONGOING_S)
-    return np.where(lasts, np.maximum(result, THRESHOLD), result)
+    return np.where(goes_on & lasting(v, 0.0), np.maximum(result, THRESHOLD), result)
+
+
+def lasting(v: Vitals, rows: float) -> Bools:
+    """Tell where an anomaly has lasted for more than so many rows, and for no more than an hour."""
+    now: Bools = (v.ongoing > rows) & (v.ongoing * v.interval <= ONGOING_S)
+    return now
 
 
 def doubts(light: Floats, normal: Normality, n: Floats) -> Floats:
@@ -169,13 +186,14 @@ def news(v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | N
         wanted[at] = missed.value
     # A metric in its warm-up must not change because a live one shares its batch.
     odd = course.odd(v, seen.span, v.error + seen.floor, rows.seen >= WARMUP)
-    return News(steady.stuck(v, seen.span), odd, told, wanted, leak)
+    first = steady.first(v, seen.error > seen.floor, rows)
+    return News(steady.stuck(v), first, odd, told, wanted, leak)
 
 
 def with_news(plain: Floats, found: News) -> Floats:
     """Raise the scores of what is news to the threshold."""
     least = THRESHOLD + ABOVE
-    flags = found.stuck | found.odd
+    flags = found.stuck | found.first | found.odd
     if found.leak is None and not (np.count_nonzero(flags) or np.count_nonzero(found.missed)):
         return plain
     raised = np.where(flags, np.maximum(plain, least), plain)

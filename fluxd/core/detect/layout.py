@@ -18,7 +18,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Shorts: TypeAlias = npt.NDArray[np.uint16]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-VERSION = 4
+VERSION = 5
 """Of the formula and of this layout; a state of another version can't be continued."""
 
 WARMUP = 100

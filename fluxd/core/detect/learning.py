@@ -12,24 +12,38 @@ from fluxd.core.detect import (
     settling,
     tail,
 )
-from fluxd.core.detect.layout import RECENT, Floats, Singles, Vitals
+from fluxd.core.detect.judging import lasting
+from fluxd.core.detect.layout import RECENT, Bools, Floats, Singles, Vitals
 from fluxd.core.detect.looking import LEAST_FLOOR, Look
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
 
 SLOW_ROWS, SLOW_DAYS = 200.0, 2.0  # memory of level, spread and errors: the longer of the two
 ERROR_LIMIT, LEVEL_LIMIT, SHORT_LIMIT = 6.0, 6.0, 50.0  # mean errors (spreads) one row counts for
+LASTING_ROWS = 3.0  # after which it teaches nothing of errors
 TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
 TINY = 1e-60
 
 
-def learn(v: Vitals, state: State, pairs: Singles, rows: Rows, seen: Look, daily: Floats) -> None:
-    """Take one row each of several metrics."""
+def learn(
+    v: Vitals,
+    state: State,
+    pairs: Singles,
+    rows: Rows,
+    seen: Look,
+    daily: Floats,
+    told: Bools,
+) -> None:
+    """Take one row each of several metrics; `told` is which are anomalous."""
     value, floor, season = seen.value, seen.floor, seen.season
     novelty.learn(v, state, pairs, rows, seen.sights, seen.magnitude)
-    tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily)
+    # What lasts says nothing of how far off this metric usually is, and what is far from the level
+    # on a day that has no yesterday nothing of its level and times of day, either.
+    strayed = seen.strayed & lasting(v, 0.0)
+    spared = strayed | lasting(v, LASTING_ROWS)
+    tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, spared)
     trust = np.minimum((TRUSTED * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
-    trust *= trust
+    trust *= trust * ~spared
     off = np.abs(value - season.day)
     off_week = np.abs(value - season.week)
     change, short = value - v.level, value - v.short
@@ -38,8 +52,8 @@ def learn(v: Vitals, state: State, pairs: Singles, rows: Rows, seen: Look, daily
     near, near_week = np.minimum(off, limit), np.minimum(off_week, limit)
     moved = _within(change, LEVEL_LIMIT * v.spread + LEAST_FLOOR)
     moved_short = _within(short, SHORT_LIMIT * v.spread + floor)
-    if rows.youngest < forecast.YOUNG:
-        young = rows.counts < forecast.YOUNG
+    young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
+    if np.count_nonzero(young):  # no scale yet to limit anything by
         np.copyto(trust, 1.0, where=young)
         for limited, whole in (
             (error, seen.error),
@@ -50,10 +64,12 @@ def learn(v: Vitals, state: State, pairs: Singles, rows: Rows, seen: Look, daily
         ):
             np.copyto(limited, whole, where=young)
     forecast.learn(v, seen.phi, seen.target, trust, rows, daily)
-    profile.learn(state, season, value, error, profile.LIMIT * v.season_error + floor, daily)
+    limit = profile.LIMIT * v.season_error + floor
+    profile.learn(state, season, value, error, limit, daily, told & ~season.visited)
     rate = 1.0 / np.minimum(
         np.maximum(rows.n - (RECENT - 2.0), 1.0), np.maximum(SLOW_ROWS, SLOW_DAYS * daily)
     )
+    rate = rate * ~strayed
     course.learn(v, season, value, seen.span, v.error + floor)
     v.level += rate * moved
     v.spread += rate * (np.abs(moved) - v.spread)

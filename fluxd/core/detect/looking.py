@@ -24,6 +24,8 @@ NEARLY = 0.35  # of how far out something usual is, by which a value may be furt
 LEFT = 1.2  # mean errors that the last few rows must be off the forecast to have left it
 HERE = 0.3  # share of the time of day in the yardstick of an error
 SPREAD_FLOOR, LEVEL_FLOOR, LEAST_FLOOR = 0.05, 1e-12, 1e-60
+STRAYED, AWAY = 6.0, 3.0  # spreads from the level: an anomaly; what may only return from there
+SCALED = 10.0  # least scales that a spread has to be, to be one
 STEP = 4.0  # mean errors that the season must have changed by to be taken at its word
 UNREST_ROWS, UNREST_LIMIT = 5.0, 12.0  # mean of the errors; mean errors that one counts for
 
@@ -48,6 +50,7 @@ class Look:
     sights: tuple[novelty.Sight, novelty.Sight]
     distance: Floats  # (parts, metrics): how far off by each question
     light: Floats  # (parts, metrics): see `tail.bell`
+    strayed: Bools  # far from the level, on a day that has no yesterday to compare with
     lowest: Floats  # that is usual at this time of day
     highest: Floats
 
@@ -81,20 +84,13 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
     by_season = np.abs(value - season.base - v.offset)
     stepped = season.known & (np.abs(season.base - turned) > STEP * usual) & (by_season < plain)
     stepped &= rows.counts >= forecast.YOUNG
-    error, expected = plain, guess * scale + v.level
+    expected = guess * scale + v.level
     if np.count_nonzero(stepped):
-        error = np.where(stepped, by_season, plain)
         expected = np.where(stepped, season.base + v.offset, expected)
-    usual_here = season.base
-    if np.count_nonzero(v.shift):  # on probation: the old level is normal, too
-        home = np.abs(value - season.base + v.shift)
-        back = (v.shift != 0.0) & season.known
-        nearer = back & (home < np.abs(value - season.base))
-        usual_here = np.where(nearer, season.base - v.shift, season.base)
-        back &= home < error
-        error = np.where(back, home, error)
-        expected = np.where(back, season.base - v.shift, expected)
+    error, expected, usual_here = _on_probation(v, season, value, expected)
     off_season = np.abs(value - usual_here)
+    off_season, strayed, back = _first_day(v, season, value, expected, off_season, least)
+    back |= off_season < np.abs(expected - usual_here)
     left = np.abs(v.short - expected) > LEFT * v.error
     stretch = 1.0 + HERE * (season.error - v.error) / usual
     lowest, highest = habit.usual(state, rows)
@@ -117,11 +113,52 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
         error=error,
         side=np.copysign(1.0, value - expected),
         fresh=np.where(left, np.minimum(error, np.abs(value - v.short)), error),
-        homeward=off_season < np.abs(expected - usual_here),
+        homeward=back,
         stretch=stretch,
         sights=sights,
         distance=distance,
         light=tail.bell(v, floor, rows),
+        strayed=strayed,
         lowest=lowest,
         highest=highest,
     )
+
+
+def _on_probation(
+    v: Vitals, season: profile.Season, value: Floats, expected: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return error, expected value and the season's, of two levels the nearer one.
+
+    While a new level is on probation, the old one is normal, too.
+    """
+    error = np.abs(value - expected)
+    if not np.count_nonzero(v.shift):
+        return error, expected, season.base
+    old = season.base - v.shift
+    home = np.abs(value - old)
+    back = (v.shift != 0.0) & season.known
+    usual = np.where(back & (home < np.abs(value - season.base)), old, season.base)
+    back &= home < error
+    return np.where(back, home, error), np.where(back, old, expected), usual
+
+
+def _first_day(
+    v: Vitals,
+    season: profile.Season,
+    value: Floats,
+    expected: Floats,
+    off_season: Floats,
+    least: Floats,
+) -> tuple[Floats, Bools, Bools]:
+    """Measure a day that has no yesterday by the level so far, if the metric has one.
+
+    Return the distance from the season, or from the level where the last rows are far from it and
+    this one is nearer; where it is far from the level; and where it returns to it.
+    """
+    gone, far = np.abs(value - v.level), np.abs(expected - v.level)
+    young = ~season.visited
+    strange = young & (np.abs(v.short - v.level) > AWAY * v.spread)
+    young &= v.spread > SCALED * least
+    back: Bools = young & (far > AWAY * v.spread) & (gone < far)
+    nearer = np.where(strange, np.minimum(off_season, gone), off_season)
+    return nearer, young & (gone > STRAYED * v.spread), back

@@ -9,7 +9,7 @@ from fluxd.core.detect.layout import DAY_S
 # with such a score or more. The step at the threshold is there since what is no anomaly is ordered
 # another way.
 SCORES = (0.0, 0.12, 0.15, 0.18, 0.20, 0.22, 0.24, 0.26, 0.31, 0.34, 0.36, 0.40, 1.0)
-POWERS = (0.0, 1.60, 2.44, 3.24, 3.72, 4.17, 4.51, 4.69, 4.85, 4.92, 5.06, 5.84, 12.0)
+POWERS = (0.0, 1.65, 2.50, 3.31, 3.80, 4.20, 4.52, 4.72, 4.88, 4.96, 5.10, 5.95, 12.0)
 
 
 def rows_between(score: float) -> float:

@@ -19,7 +19,7 @@ MOST_DEVIATIONS = 1e3
 MARGIN = 1.5  # by which the rarity is lessened: nothing is quite normal
 PER_BURST, PARDONED_OF_MARGIN, MOST_MARGIN = 2.0, 1.0, 3.0  # by so much more for each burst far out
 PARDONED = 2.0  # bursts far out that say nothing of how many there will be: an event has two ends
-COUNTED, LEAST_FAR = 8.0, 1.5  # the weight of others, and of none
+COUNTED, LEAST_FAR = 8.0, 0.8  # the weight of others, and of none
 SKEW_FAR = 8.0  # deviations
 SKEW_SLACK, SKEW_ROWS = 2.0, 4000.0  # standard errors or so of a skewness, of at most so many rows
 

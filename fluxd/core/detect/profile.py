@@ -69,16 +69,18 @@ def look(v: Vitals, state: State, rows: Rows, daily: Floats) -> Season:
     beside = flat.take(2 * other).astype(np.float64) - value
     far = np.where(left, CENTRE - part, part - CENTRE)  # share of the way to the neighbour
     far *= counts.take(other) > 0
-    day = np.where(seen > 0.0, value + beside * far + v.shift, v.short)
+    span = rows.timestamps - state.firsts[rows.slots]
+    # On the first day a bin knows but the rows just before, which is not what it will stand for.
+    day = np.where((seen > 0.0) & (span >= DAY_S), value + beside * far + v.shift, v.short)
     week_at = rows.slots * WEEK_BINS + rows.local % WEEK_S // WEEK_BIN_S
     week_value = state.week.reshape(-1).take(week_at).astype(np.float64)
     week_seen = state.week_rows.reshape(-1).take(week_at).astype(np.float64)
     hourly = np.maximum(daily / HOURS, 1.0)
-    old = rows.timestamps - state.firsts[rows.slots] >= WEEK_S
+    old = span >= WEEK_S
     repeated = old & (week_seen >= WEEK_VISITED * hourly)
     # A bin that was not there before the shift has only known the new level.
     week_shift = v.shift * (old & (week_seen > WEEK_REVISITED * hourly))
-    week = np.where(week_seen > 0.0, week_value + week_shift, day)
+    week = np.where(old & (week_seen > 0.0), week_value + week_shift, day)
     weekly = repeated & (v.week_error < WEEK_BETTER * v.season_error)
     visit = np.maximum(daily / DAY_BINS, 1.0)
     return Season(
@@ -106,28 +108,30 @@ def learn(
     error: Floats,
     limit: Floats,
     daily: Floats,
+    spared: Bools,
 ) -> None:
     """Move the bins of this row; once a bin is known, by `limit` at a time.
 
-    `error` is the forecast's, already limited, and `daily` how many rows a day brings. A bin moves
+    `error` is the forecast's, already limited, and `daily` how many rows a day brings; `spared` is
+    where nothing is to be learnt. A bin moves
     by the mean of its first visits, then at a pace per day (week), however many rows a visit has.
     """
     old, old_error, seen = season.day_bin
     visit = np.maximum(daily / DAY_BINS, 1.0)
-    pace = np.maximum(1.0 / (seen + 1.0), DAY_PACE / visit)
+    pace = np.maximum(1.0 / (seen + 1.0), DAY_PACE / visit) * ~spared
     limits = np.where(seen > DAY_KNOWN * visit, limit, np.inf)
     flat = state.day.reshape(-1)
     flat[2 * season.day_at] = old + pace * _limited(value - season.shift - old, limits)
     flat[2 * season.day_at + 1] = old_error + pace * (error - old_error)
-    state.day_rows.reshape(-1)[season.day_at] = np.minimum(seen + 1.0, MOST_ROWS)
+    state.day_rows.reshape(-1)[season.day_at] = np.minimum(seen + ~spared, MOST_ROWS)
     old, seen = season.week_bin
     visit = np.maximum(daily / HOURS, 1.0)
-    pace = np.maximum(1.0 / (seen + 1.0), WEEK_PACE / visit)
+    pace = np.maximum(1.0 / (seen + 1.0), WEEK_PACE / visit) * ~spared
     limits = np.where(seen > WEEK_KNOWN * visit, limit, np.inf)
     state.week.reshape(-1)[season.week_at] = old + pace * _limited(
         value - season.week_shift - old, limits
     )
-    state.week_rows.reshape(-1)[season.week_at] = np.minimum(seen + 1.0, MOST_ROWS)
+    state.week_rows.reshape(-1)[season.week_at] = np.minimum(seen + ~spared, MOST_ROWS)
 
 
 def _limited(change: Floats, limit: Floats) -> Floats:

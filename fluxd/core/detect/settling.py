@@ -21,6 +21,7 @@ MEAN_ROWS = 60.0  # of the new level
 SIDE, ERRORS = 0.5, 2.0  # edges of the season's error that count as being off; mean errors
 HOLD = 0.5  # of the rows of being off stay with one that is not
 BASE_ROWS = 30.0  # of the means of base and offset
+BASE_S, LEAST_BASE = 1_800.0, 6.0  # of the base's, lest the slope of a wave look like a step
 OFFSET_LIMIT = 6.0  # mean errors that one row counts for
 
 
@@ -34,12 +35,13 @@ def learn(
     v: Vitals, state: State, season: Season, value: Floats, floor: Floats, rows: Rows, daily: Floats
 ) -> None:
     """Take one row into the means, and move level and seasons where it is time."""
-    rate = 1.0 / np.minimum(rows.n + 1.0, BASE_ROWS)
-    v.base += (season.base - v.base) * rate
+    interval = np.maximum(v.interval, 1.0)
+    memory = np.minimum(rows.n + 1.0, BASE_ROWS)
+    turn = np.maximum(BASE_S / interval, LEAST_BASE)
+    v.base += (season.base - v.base) / np.minimum(memory, turn)
     limit = OFFSET_LIMIT * v.error + floor
     change = value - season.base - v.offset
-    v.offset += np.minimum(np.maximum(change, -limit), limit) * rate
-    interval = np.maximum(v.interval, 1.0)
+    v.offset += np.minimum(np.maximum(change, -limit), limit) / memory
     off = value - v.level
     _count(v.away, v.away_mean, off, np.abs(off) > BLIND * v.spread + floor, MEAN_ROWS)
     lasting = np.abs(v.away)

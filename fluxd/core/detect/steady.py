@@ -1,8 +1,12 @@
-"""A lively metric that stands still: the same value for longer than it ever was."""
+"""A metric that stands still: a lively one for longer than it ever was, or one that seldom moves.
+
+What hardly ever changes has shown no scale of its own: its errors are nothing, or a step. How
+seldom a step is can only be counted.
+"""
 
 import numpy as np
 
-from fluxd.core.detect.layout import DAY_S, Bools, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, RECENT, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
 LEAST_ROWS, LONGER = 40.0, 5.0  # at least so many rows, and so many times the longest so far
@@ -10,6 +14,11 @@ LIVELY_ROWS, LIVELY_CHANGES = 1.2, 100.0  # mean rows without a change; changes 
 MEAN_CHANGES = 200.0  # over which the mean is taken
 FADE_DAYS, FADE_ROWS = 3.0, 2_000.0  # the longest is forgotten slowly
 TOLD_ROWS = 10.0  # rows in which it is told; nothing new is said by the hundredth
+# Changes and share of the rows below which a metric hardly ever changes: there the edge of its
+# errors, a quantile of 97 %, would be 0.
+FEW, FEW_SHARE, FEW_ROWS = 5.0, 0.03, 10_000.0
+CHANGES_A_STEP = 2.0  # there and back
+TINY = 1e-60
 
 
 def learn(v: Vitals, rows: Rows, daily: Floats) -> None:
@@ -26,11 +35,38 @@ def learn(v: Vitals, rows: Rows, daily: Floats) -> None:
     np.multiply(v.held + 1.0, same, out=v.held)
 
 
-def stuck(v: Vitals, span: Floats) -> Bools:
-    """Tell whether it has just become news that the metric stands still; `span`: s known."""
+def stuck(v: Vitals) -> Bools:
+    """Tell whether it has just become news that a lively metric stands still."""
     still = v.held >= LEAST_ROWS
     if not np.count_nonzero(still):
         return still
     least = np.maximum(LEAST_ROWS, LONGER * (v.held_most + 1.0))
     news = (v.held >= least) & (v.held < least + TOLD_ROWS)
-    return news & (v.changes >= LIVELY_CHANGES) & (v.held_mean < LIVELY_ROWS) & (span >= DAY_S)
+    return news & (v.changes >= LIVELY_CHANGES) & (v.held_mean < LIVELY_ROWS)
+
+
+def seldom(v: Vitals, n: Floats) -> Bools:
+    """Tell which metrics hardly ever change, of `n` rows."""
+    hardly: Bools = v.changes < np.maximum(FEW, FEW_SHARE * np.minimum(n, FEW_ROWS))
+    return hardly
+
+
+def chance(v: Vitals, distance: Floats, n: Floats) -> Floats:
+    """Return the chance per row of a step so large, by how many there were before.
+
+    A step k times as large as they were on average comes k times more seldom, no less than of a law
+    with as heavy a tail as Cauchy's.
+    """
+    before = np.maximum(v.changes - 1.0, 0.0)
+    usual = v.mean[FORECAST] * n / np.maximum(before, 1.0)
+    times = np.maximum(distance / np.maximum(usual, TINY), 1.0)
+    each: Floats = before / (CHANGES_A_STEP * times * (n + 1.0))
+    return each
+
+
+def first(v: Vitals, off: Bools, rows: Rows) -> Bools:
+    """Tell where a metric that was constant all through its warm-up changes; `off`: by anything."""
+    now: Bools = (v.changes == 1.0) & (v.held == 0.0) & (rows.seen >= WARMUP) & off
+    if np.count_nonzero(now):
+        now &= v.held_mean >= WARMUP - RECENT - 1
+    return now

@@ -5,6 +5,7 @@ Works on rows of shape (parts, metrics), one part per question asked of a datapo
 
 import numpy as np
 
+from fluxd.core.detect import steady
 from fluxd.core.detect.layout import FORECAST, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
@@ -16,6 +17,7 @@ EDGE_RARITY = -float(np.log10(EDGE_SHARE))
 EDGE_ROWS, FASTEST, SLOWEST = 50.0, 0.3, 10_000.0  # rate of the edge: 50 / rows seen, bounded
 EDGE_MEANS = (2.7, 3.0)  # the first edge in mean distances: bell-shaped, unknown shape
 RUN_ROWS, RUN_SHARE = 10.0, 0.1  # of the pace upwards: a long anomaly is not learnt within the hour
+STRANGE = 20.0  # edges that a run is off which tells of another scale, and nothing of the tail
 ABSURD, LEAP = 1000.0, 10.0  # if so many edges off lasts RUN_ROWS, the edge leaps, tenfold a row
 
 FIRST_TAIL, LEAST_TAIL = 0.4, 0.26  # the least is about that of an exponential law
@@ -30,6 +32,7 @@ BELL, NO_BELL = 1.75, 2.0  # mean square over squared mean: 1.57 for a normal la
 BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail after so many rows
 FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
 SHAPE_LIMIT, SHAPE_ROWS = 5.0, 2000.0  # mean distances that one row counts for; memory
+SHAPE_PART, SHAPE_FIRST = 0.67, 300.0  # memory is this part of the rows so far, or so many
 SHAPE_YOUNG = 30  # rows before they are limited
 SKEW_LIMIT = 4.0  # the same of the skewness: one outlier makes no skew law
 SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of the shape
@@ -67,10 +70,9 @@ def bell(v: Vitals, floor: Floats, rows: Rows) -> Floats:
 
 
 def begin(v: Vitals, light: Floats, rows: Rows) -> None:
-    """Set the first edge and index of metrics whose warm-up is over."""
-    if rows.youngest > WARMUP:
-        return
-    ready = (rows.seen == WARMUP).nonzero()[0]
+    """Set the first edge and index of metrics whose warm-up is over, and that have a scale."""
+    ready = ~steady.seldom(v, rows.n) & (v.edge[FORECAST] == 0.0) & (rows.seen >= WARMUP)
+    ready = ready.nonzero()[0]
     if ready.size:
         some = light[:, ready]
         v.tail[:, ready] = FIRST_TAIL + some * (BELL_TAIL - FIRST_TAIL)
@@ -124,17 +126,23 @@ def learn(
     light: Floats,
     rows: Rows,
     daily: Floats,
+    spared: Bools,
 ) -> None:
-    """Move edge, index and shape by one row per metric; `side` is the sign of the forecast's."""
+    """Move edge, index and shape by one row per metric; `side` is the sign of the forecast's.
+
+    `spared` is where nothing is to be learnt.
+    """
+    seldom = steady.seldom(v, rows.n)
     if rows.oldest >= WARMUP:
-        live = rows.seen >= WARMUP
+        live = (rows.seen >= WARMUP) & ~spared & ~seldom
         beyond = (distance > np.maximum(v.edge, floor)) & live
         v.far *= 1.0 - 1.0 / np.maximum(FAR_ROWS, FAR_DAYS * daily)
         _learn_tail(v, distance, floor, light, rows, beyond)
         np.copyto(v.edge, _edge(v, distance, floor, rows, live), where=live)
-    limited = np.minimum(distance, SHAPE_LIMIT * v.mean)
-    rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), SHAPE_ROWS)
-    rate = rate * (v.run <= SHAPE_RUN)
+    limited = np.where(seldom, distance, np.minimum(distance, SHAPE_LIMIT * v.mean + floor))
+    memory = np.minimum(np.maximum(SHAPE_PART * rows.n, SHAPE_FIRST), SHAPE_ROWS)
+    rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), memory)
+    rate = rate * (v.run <= SHAPE_RUN) * ~spared
     if rows.youngest < SHAPE_YOUNG:
         limited = np.where(rows.counts < SHAPE_YOUNG, distance, limited)
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
@@ -169,7 +177,8 @@ def _learn_tail(
     the index has a floor. Of bell-shaped distances, to both sides alike, one burst does not make
     a tail, but some do.
     """
-    part, at = np.nonzero(beyond)
+    strange = distance >= STRANGE * np.maximum(v.edge, floor)
+    part, at = np.nonzero(beyond & ~(strange & (v.run > RUN_ROWS)))
     if not at.size:
         return
     edge = np.maximum(np.maximum(v.edge[part, at], floor[at]), TINY)
