@@ -138,7 +138,7 @@ class Stretch:
         shift = self.shift
         if shift is not None and shift.stands and not shift.over:
             return False
-        if self.cause == "flat" != cause and self.ended is not None:
+        if self.cause == "flat" and self.ended is not None and (self.quiet or cause != "flat"):
             return False
         return timestamp - self.last <= self.join_s
 
@@ -184,10 +184,11 @@ class Stretch:
     def _last(self, row: Row, remark: Remark) -> bool:
         """Follow how long it lasts; whether that is to be told again.
 
-        A course is remarked by its last hour, and has lasted since the first such began.
+        A course is remarked by its last hour, and has lasted since the first such hour began, if
+        each of them began before the one before it was over.
         """
         lasted = remark.lasted
-        if self.cause == "course" and self.lasted_at:
+        if self.cause == "course" and row.timestamp - self.lasted_at <= lasted:
             lasted = max(lasted, row.timestamp - self.lasted_at + self.lasted)
         again = lasted >= RETOLD * self.told > 0.0
         if again:
@@ -205,20 +206,27 @@ class Stretch:
         """
         if self.cause != "value" or remark.cause not in ("value", "pattern") or remark.rates:
             return False
-        if self.pattern and row.timestamp - self.banded > JOIN_S:
-            return False  # it was of another time of the day
+        if not self._timely(row):
+            return False
         return row.value > self.upper if self.value > self.expected else row.value < self.lower
+
+    def _timely(self, row: Row) -> bool:
+        """Whether the peak's band is not of another time of the day."""
+        return not self.pattern or row.timestamp - self.banded <= JOIN_S
 
     def _is_peak(self, row: Row, remark: Remark) -> bool:
         """Whether a datapoint is the strongest so far.
 
-        The odd course after a value that is far off is its echo; so is what follows a flat line. Of
-        two that are off to the same side it is the farther one, however seldom the other is.
+        The odd course after a value that is far off is its echo; so is the way back, by a forecast
+        that went along, and what follows a flat line. Of two that are off to the same side it is
+        the farther one, however seldom the other is.
         """
         if self.datapoints > 1 and self.cause == "flat" != remark.cause:
             return False
         if self.datapoints > 1 and self.cause == "value":
             if remark.cause == "value":
+                if remark.rates is None and self._is_back(row):
+                    return False
                 off, most = row.value - row.expected, self.value - self.expected
                 if remark.rates is None and off * most > 0.0:
                     return abs(off) > abs(most)
@@ -226,6 +234,11 @@ class Stretch:
             if remark.cause == "pattern":
                 return False
         return row.score > self.score
+
+    def _is_back(self, row: Row) -> bool:
+        """Whether a datapoint is where the metric was before it went off, an hour ago at most."""
+        soon = row.timestamp - self.banded <= JOIN_S
+        return soon and self.lower <= row.value <= self.upper
 
     def _take_peak(self, row: Row, remark: Remark) -> None:
         self.peak, self.value, self.banded = row.timestamp, row.value, row.timestamp
@@ -239,18 +252,17 @@ class Stretch:
         self.usual, self.told = remark.usual, remark.lasted
 
     def _measure(self, row: Row) -> None:
-        """Note on which side of the band a datapoint is: of its own, or the peak's where it holds.
+        """Note on which side of the peak's band a datapoint is, while that holds; else of its own.
 
         Of what counts, only a band of its own is of use: the peak's is that of another count.
         """
-        lower, upper = row.lower, row.upper
-        holds = self.rates is None and (not self.pattern or row.timestamp <= self.banded + JOIN_S)
-        if holds and self.cause == "value":
-            lower, upper = max(lower, self.lower), min(upper, self.upper)
-        if row.value > upper:
-            self.above.take(row.timestamp)
-        elif row.value < lower:
-            self.below.take(row.timestamp)
+        bands = [(row.lower, row.upper)]
+        if self.cause == "value" and self.rates is None and self._timely(row):
+            bands.insert(0, (self.lower, self.upper))
+        for lower, upper in bands:
+            if row.value > upper or row.value < lower:
+                (self.above if row.value > upper else self.below).take(row.timestamp)
+                return
 
     def rest(self, row: Row) -> bool:
         """Take a quiet datapoint; whether what is told changes."""
@@ -381,8 +393,16 @@ class Stretch:
         fields["days"] = [tuple(day) for day in fields["days"]]
         for name in ("shift", "earlier_shift"):
             fields[name] = fields[name] and Shift(**fields[name])
+        fields.setdefault("banded", fields["peak"])
         for name in ("above", "below"):
-            fields[name] = Beyond(**fields.get(name, {}))
+            fields[name] = Beyond(**fields.get(name) or cls._assumed(fields, name))
         numbers, group, filled, latest = fields["excerpt"]
         fields["excerpt"] = Excerpt(array("d", numbers), group, filled, array("d", latest))
         return cls(**fields)
+
+    @staticmethod
+    def _assumed(fields: dict[str, Any], side: str) -> dict[str, int]:
+        """Return what is beyond on a side, of a form that tells none: its anomalous datapoints."""
+        if side != ("above" if fields["value"] > fields["expected"] else "below"):
+            return {}
+        return {"rows": fields["datapoints"], "first": fields["started"], "last": fields["last"]}

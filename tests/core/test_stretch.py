@@ -74,6 +74,24 @@ def test_the_way_back_is_neither_peak_nor_lasting() -> None:
     assert once.explanation.startswith("20 at 22:13 UTC on 2023-11-14; expected between")
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_on_the_way_back_it_is_off_to_the_same_side_still(sign: float) -> None:
+    """By a forecast that went along, it is off to the other one."""
+    rows = [(100.0 + sign * by, remark(n)) for n, by in enumerate((80.0, 30.0))]
+    went = (100.0 + sign * 80.0, 90.0 + sign * 80.0, 110.0 + sign * 80.0)
+    found = told(rows, lambda n: BAND if n == 0 else went)
+    assert f", {'high' if sign > 0 else 'low'} for 2 minutes; expected" in found.explanation
+
+
+def test_the_way_back_is_no_peak_even_if_it_is_the_rarest_of_all() -> None:
+    """A metric that climbs in steps and falls at once."""
+    rows = [(130.0, remark(0, 3.0)), (170.0, remark(1, 4.0)), (100.0, remark(2, 12.0))]
+    found = told(
+        rows, lambda n: (BAND, (130.0, 120.0, 140.0), (170.0, 160.0, 180.0), *[BAND] * 6)[n]
+    )
+    assert (found.kind, found.value, found.peak) == ("spike", 170.0, START + 60)
+
+
 def test_quiet_datapoints_count_while_they_are_off() -> None:
     low = [(60.0, None)] * 3
     found = told([*odd(40.0), *low, (50.0, remark(4, 2.0)), (60.0, None)])
@@ -107,6 +125,20 @@ def test_an_odd_course_goes_on_from_where_it_began() -> None:
     assert found.explanation.startswith(f"Low for 63 minutes, since {began:%H:%M} UTC on ")
 
 
+def test_two_odd_courses_with_usual_hours_between_are_not_one() -> None:
+    course = remark(0, cause="course", lasted=3_600.0, usual=100.0)
+    course.interval = 3_600.0
+    stretch = Stretch.open(
+        Row(START, 60.0, *BAND, 0.5, history=False), course, Standing(1, None), None
+    )
+    for hour in (0, 1, 10):
+        row = Row(START + 3_600 * hour, 60.0, *BAND, 0.5, history=False)
+        stretch.meet(row, course)
+    began = datetime.fromtimestamp(START + 9 * 3_600, UTC)
+    told_at = f"Low for 60 minutes, since {began:%H:%M} UTC on "
+    assert stretch.snapshot(0).explanation.startswith(told_at)
+
+
 def flat(values: list[float], remarks: dict[int, Remark]) -> list[Anomaly]:
     """Return what is told of a metric that stood still at first."""
     count, bank = len(values), Bank()
@@ -130,6 +162,14 @@ def test_a_flat_line_is_over_once_it_moved_and_what_comes_then_is_something_else
     assert (spike.kind, spike.started) == ("spike", START + 60 * 133)
 
 
+def test_another_flat_line_is_not_the_first_one() -> None:
+    first = remark(0, cause="flat", lasted=7_200.0, usual=300.0)
+    then = remark(140, cause="flat", lasted=2_400.0, usual=7_200.0)
+    one, other = flat([0.0] * 100 + [5.0] * 50, {0: first, 140: then})
+    assert (one.value, one.ended) == (0.0, START + 60 * 99)
+    assert (other.value, other.started) == (5.0, START + 60 * 140)
+
+
 def test_what_ends_a_flat_line_does_not_take_its_place() -> None:
     still = remark(0, cause="flat", lasted=7_200.0, usual=300.0)
     (line,) = flat([0.0] * 100 + [900.0] + [5.0] * 9, {0: still, 100: remark(100, 12.0)})
@@ -137,12 +177,18 @@ def test_what_ends_a_flat_line_does_not_take_its_place() -> None:
     assert line.explanation.startswith("Exactly 0 for ")
 
 
-def test_what_was_saved_before_sides_were_counted_is_taken_back() -> None:
-    row = Row(START, 160.0, *BAND, 0.5, history=False)
-    stretch = Stretch.open(row, remark(0), Standing(1, None), None)
-    stretch.meet(row, remark(0))
-    saved = stretch.dump()
+def test_what_was_saved_before_sides_were_counted_goes_on() -> None:
+    rows = [Row(START + 60 * n, 160.0, *BAND, 0.5, history=False) for n in range(4)]
+    stretch = Stretch.open(rows[0], remark(0), Standing(1, None), None)
+    for row in rows[:3]:
+        stretch.meet(row, remark(0))
     assert Stretch.load(stretch.dump()) == stretch
+    saved = stretch.dump()
     for name in ("above", "below", "banded"):
         del saved[name]
-    assert Stretch.load(saved).snapshot(0).value == stretch.snapshot(0).value
+    old = Stretch.load(saved)
+    for one in (stretch, old):
+        one.meet(rows[3], remark(3))
+        one.ended = one.last
+    assert ", high for 4 minutes; " in old.snapshot(0).explanation
+    assert old.snapshot(0) == stretch.snapshot(0)
