@@ -198,5 +198,8 @@ class Stretches:
             slot = start + int(at)
             self._budget.load(slot, fields["week"])
             if fields["latest"] is not None:
-                self._latest[slot] = Stretch.load(fields["latest"])
+                try:
+                    self._latest[slot] = Stretch.load(fields["latest"])
+                except (KeyError, TypeError) as error:  # of a newer build, which saves more
+                    raise ValueError(f"a saved anomaly can't be read: {error}") from error
                 self._watched[slot] = True

@@ -1,6 +1,7 @@
 """From verdicts to anomalies."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -374,6 +375,19 @@ def test_a_foreign_dump_is_refused() -> None:
     for blob in (b"", b"x" * 50, saved[:8] + (99).to_bytes(4, "little") + saved[12:]):
         with pytest.raises(ValueError, match="saved anomalies"):
             stretches.load(0, blob)
+
+
+@pytest.mark.parametrize("write", [lambda latest: latest | {"later": 1}, lambda _latest: {}])
+def test_what_another_build_saved_is_refused(write: Callable[[dict[str, Any]], Any]) -> None:
+    values = noise(1300)
+    values[1295] += 30.0
+    stretches = Stretches()
+    follow(stretches, Bank(), one(values), {})
+    blob = stretches.dump(0, 1)
+    rows = json.loads(blob[HEADER.size :])
+    rows["0"]["latest"] = write(rows["0"]["latest"])
+    with pytest.raises(ValueError, match="saved anomaly"):
+        Stretches().load(0, blob[: HEADER.size] + json.dumps(rows).encode())
 
 
 def test_loading_replaces_what_was_known_of_those_slots() -> None:
