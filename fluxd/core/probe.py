@@ -23,7 +23,7 @@ SHIFT_ROWS = 10  # datapoints that a lasting shift is watched for
 NEAREST, FURTHEST = 2.0**-5, 2.0**10
 COARSE, FINE, LASTING = 31, 16, 63
 LESS = 16.0
-SAME = 1e-6  # of the expected value; what is nearer is told as no other
+SAME, NONE = 1e-6, 1e-30  # of the expected value, and of 0: what is nearer is told as no other
 LEAST, TINY = 1e-9, 1e-100  # half width assumed at least: of the expected value, and at all
 
 UP, DOWN = 1.0, -1.0
@@ -228,10 +228,13 @@ def sentence(found: Sensitivity) -> str:
     >>> print(sentence(Sensitivity(0, 5.0, 5.0, 5.0, 600.0, Reach(5 + 8e-11, 8e-11),
     ...     Reach(5 - 8e-11, 8e-11), Reach(5 + 5e-11, 5e-11), None)))
     any value but 5 would be reported
+    >>> print(sentence(Sensitivity(0, 0.0, -1e-61, 1e-61, 600.0, Reach(9e-60, 9e-60),
+    ...     Reach(-9e-60, 9e-60), None, None)))
+    any value but 0 would be reported
     """
     if found.spike and found.drop:
         off = max(found.spike.distance, found.drop.distance)
-        if off <= SAME * abs(found.expected):
+        if off <= max(SAME * abs(found.expected), NONE):
             only = number(found.expected, SAME * abs(found.expected))
             return f"any value but {only} would be reported"
     width = found.upper - found.lower
