@@ -1,8 +1,11 @@
 """Where `fluxd replay` takes its datapoints from: a CSV, or the store."""
 
+import io
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -43,7 +46,7 @@ def read_source(source: str | None, metric: str | None, data: Path | None, bar: 
             "name a CSV or a metric, and not both: `fluxd replay FILE.csv`, or "
             "`fluxd replay --metric NAME`"
         )
-    if source is not None and (source == "-" or Path(source).exists()):
+    if source is not None and _is_file(source):
         return _of_file(source)
     name = metric if source is None else source
     assert name is not None  # noqa: S101  # one of the two was given
@@ -63,6 +66,13 @@ def read_source(source: str | None, metric: str | None, data: Path | None, bar: 
         ) from error
 
 
+def _is_file(source: str) -> bool:
+    try:
+        return source == "-" or Path(source).exists()
+    except OSError:
+        return True  # opening it tells what is wrong with it
+
+
 def _of_file(file: str) -> Series:
     series = _read(file)
     faults = [f"line {line} left out: {reason}" for line, reason in series.faults]
@@ -73,25 +83,30 @@ def _of_file(file: str) -> Series:
 
 
 def _read(file: str) -> SeriesFile:
-    if file == "-":
-        return read_series(sys.stdin)
     try:
-        with Path(file).open(newline="", encoding="utf-8-sig") as lines:
+        with _opened(file) as lines:
             return read_series(lines)
     except OSError as error:
         raise FluxdError(f"{file} can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise FluxdError(f"{file} can't be read: {_unpacked(Path(file))}") from error
+        raise FluxdError(f"{file} can't be read: {_unpacked(file, error)}") from error
 
 
-def _unpacked(file: Path) -> str:
+def _opened(file: str) -> TextIO:
+    if file == "-":  # in UTF-8 whatever the locale
+        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
+    return Path(file).open(newline="", encoding="utf-8")
+
+
+def _unpacked(file: str, error: UnicodeDecodeError) -> str:
     """Say how to make text of a file that is none."""
-    with file.open("rb") as body:
-        begin = body.read(2)
+    name = shlex.quote(file)
+    # Of both it is the first or the second byte that is no text, and a pipe can't be read again.
+    begin = error.object[:2] if error.start < len(GZIP) else b""
     if begin == GZIP:
-        return f"it is compressed; `zcat {file} | fluxd replay -` reads it"
+        return f"it is compressed; `zcat {name} | fluxd replay -` reads it"
     if begin in UTF_16:
-        return f"it is not in UTF-8; `iconv -f UTF-16 -t UTF-8 {file} | fluxd replay -` reads it"
+        return f"it is not in UTF-8; `iconv -f UTF-16 -t UTF-8 {name} | fluxd replay -` reads it"
     return "it is no text in UTF-8, and rows must be timestamp,value"
 
 

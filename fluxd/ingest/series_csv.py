@@ -4,6 +4,7 @@ About a microsecond a row, so a million rows take a second.
 """
 
 import csv
+import itertools
 import math
 from array import array
 from collections.abc import Iterable
@@ -12,6 +13,9 @@ from datetime import UTC, datetime
 
 # Faults kept with their line; beyond that they are only counted.
 MAX_FAULTS = 20
+
+_MOST_SHOWN = 60  # characters of a field: one of a file that is no CSV may be all of it
+_BYTE_ORDER_MARK = "\ufeff"
 
 _SECONDS_DIGITS = 11  # more digits than this are milliseconds or finer
 
@@ -33,7 +37,9 @@ def read_series(lines: Iterable[str]) -> SeriesFile:
     what reading the lines does.
     """
     series = SeriesFile()
-    reader = csv.reader(lines)
+    rest = iter(lines)
+    first = (line.removeprefix(_BYTE_ORDER_MARK) for line in itertools.islice(rest, 1))
+    reader = csv.reader(itertools.chain(first, rest))
     row: list[str] | None = None
     while True:
         try:
@@ -61,17 +67,23 @@ def _begins_with_digit(row: list[str] | None) -> bool:
 
 def _datapoint(row: list[str]) -> tuple[int, float]:
     if len(row) < 2:  # noqa: PLR2004  # timestamp and value
-        raise ValueError(f"expected timestamp,value and got {row[0]!r}{_separated(row[0])}")
+        raise ValueError(f"expected timestamp,value and got {_shown(row[0])}{_separated(row[0])}")
     timestamp = parse_time(row[0])
     try:
         value = float(row[1])
         if "_" in row[1]:  # Python's own spelling of large numbers
             raise ValueError  # noqa: TRY301
     except ValueError:
-        raise ValueError(f"{row[1]!r} is not a number: rows must be timestamp,value") from None
+        raise ValueError(
+            f"{_shown(row[1])} is not a number: rows must be timestamp,value"
+        ) from None
     if not math.isfinite(value):
-        raise ValueError(f"{row[1]!r} is not a finite number")
+        raise ValueError(f"{_shown(row[1])} is not a finite number")
     return timestamp, value
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…")
 
 
 def _separated(line: str) -> str:
@@ -92,15 +104,15 @@ def parse_time(text: str) -> int:
     whole, _, fraction = text.partition(".")
     if whole.isdecimal() and (not fraction or fraction.isdecimal()):
         if len(whole) > _SECONDS_DIGITS:
-            raise ValueError(f"{text!r} is not in seconds: divide milliseconds by 1000")
+            raise ValueError(f"{_shown(text)} is not in seconds: divide milliseconds by 1000")
         return int(whole)
     if fix := _separated(text):  # and a decimal comma beyond it
-        raise ValueError(f"{text!r} is no timestamp{fix}, and a point in numbers")
+        raise ValueError(f"{_shown(text)} is no timestamp{fix}, and a point in numbers")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is neither Unix seconds nor ISO 8601 such as 2026-11-03T14:05:00Z"
+            f"{_shown(text)} is neither Unix seconds nor ISO 8601 such as 2026-11-03T14:05:00Z"
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -111,6 +111,29 @@ def test_a_file_without_datapoints_is_told_once_with_what_mends_it(
     assert len(outcome.stderr.splitlines()) == 1
 
 
+def test_stdin_is_read_like_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "my file.csv"
+    for content, told in (
+        (b"\xef\xbb\xbf1700000000,1\n1700000060,2\n", "in 2 datapoints over 1 minute"),
+        (gzip.compress(b"1700000000,1"), "it is compressed; `zcat "),
+        (b"1700000000,1\n1700000060,\xff", "it is no text in UTF-8"),
+    ):
+        file.write_bytes(content)
+        for source in (str(file), "-"):
+            with file.open() as stdin:
+                outcome = fluxd("replay", source, stdin=stdin)
+            assert told in outcome.stdout + outcome.stderr
+            assert "Traceback" not in outcome.stderr
+    file.write_bytes(gzip.compress(b""))
+    assert f"`zcat '{file}' | fluxd replay -`" in fluxd("replay", str(file)).stderr
+
+
+def test_what_can_be_no_file_is_told_so() -> None:
+    outcome = fluxd("replay", "x" * 5_000)
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert outcome.stderr.endswith("x can't be read: File name too long\n")
+
+
 @pytest.mark.parametrize("content", [None, "", "hello", b"\xff\xfe\x00"])
 def test_an_unusable_file_is_an_error_in_a_sentence(
     tmp_path: Path, content: str | bytes | None

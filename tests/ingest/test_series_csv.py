@@ -45,6 +45,20 @@ def test_a_first_row_that_is_no_header_is_told() -> None:
     assert read_series(["", "time", "1700000060,2"]).skipped == 1  # a header is the first line
 
 
+def test_a_byte_order_mark_does_not_make_a_header_of_the_first_row() -> None:
+    series = read_series(["\ufeff1700000000,1\n", '"1700000060",2\n'])
+    assert (list(series.values), series.skipped) == ([1.0, 2.0], 0)
+    assert list(read_series(['\ufeff"1700000000",1']).values) == [1.0]
+    assert not read_series([]).values
+
+
+def test_a_field_is_quoted_only_as_far_as_it_helps() -> None:
+    for line in ("x" * 9_000, "1700000000," + "x" * 9_000, "1" * 9_000 + ",1"):
+        ((_, reason),) = read_series(["time,value", line]).faults
+        assert "…" in reason
+        assert len(reason) < 200
+
+
 def test_fields_may_be_quoted_and_lines_end_as_they_like() -> None:
     lines = ['"time","value"\r\n', '"1700000000","1.5"\r\n', "2023-11-14T22:14:20Z,2e3\n"]
     series = read_series(lines)
