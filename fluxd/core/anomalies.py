@@ -18,10 +18,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fluxd.core.anomaly import Anomaly, Direction, Lasting
 from fluxd.core.budget import BUDGET, Budget
 from fluxd.core.detect import Bank, Remark, Verdicts
 from fluxd.core.excerpt import Row
-from fluxd.core.stretch import Anomaly, Direction, Lasting, Stretch
+from fluxd.core.stretch import Stretch
 
 __all__ = ["Anomaly", "Direction", "Lasting", "Stretches"]
 

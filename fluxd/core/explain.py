@@ -6,118 +6,16 @@ all else has been pruned.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-from fluxd.core.detect import Cause, rows_between
-from fluxd.core.wording import DAY_S, later, moment, number, ordinal, rough, span, weekday
-
-Day: TypeAlias = tuple[int, float, float]
-"""Day number since 1970, lowest, highest."""
+from fluxd.core.detect import rows_between
+from fluxd.core.story import Day, Story
+from fluxd.core.wording import DAY_S, ENOUGH, number, ordinal, rough, span, weekday
 
 YEAR_S = 365 * DAY_S
 LONGEST_S = 10 * YEAR_S  # that an expectation is told of
 KEPT_DAYS = 28  # of lowest and highest values that the detector remembers
-SAME = 1e-6  # relative difference of days' extremes, which are kept in single precision
-NOTHING = 1e-6  # of the metric's range
-FINER = 6  # times that numbers are written finer, before they are told as they are
 LEVEL_GRAIN = 0.5  # of a level shift's size
 OFTEN = 2 / 3  # share of its time from which a stretch was off to one side throughout
-TWO = 2  # of what can be told as more than one
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """The numbers behind a sentence; times in Unix s, lengths in s.
-
-    The band is the peak's, or of up to an hour before it, as it was before the anomaly bent it.
-    """
-
-    started: int
-    ended: int | None
-    peak: int
-    value: float
-    expected: float
-    lower: float
-    upper: float
-    anomalous: int  # datapoints
-    interval: float
-    known: int  # datapoints before it
-    known_s: int  # their span
-    lowest: float  # of the days before it
-    highest: float
-    days: Sequence[Day]  # newest first, the peak's own day before it
-    cause: Cause = "value"
-    pattern: Literal["", "day", "week"] = ""  # what is expected rests on
-    offset: int = 0  # local time less UTC
-    rate: bool = False  # the numbers are changes a second, of a metric that counts
-    lasted: float = 0.0  # flat, course, trend: for how long, up to `lasted_at`
-    lasted_at: int = 0
-    usual: float = 0.0  # flat: the longest that was usual, s; course, missing: the value
-    limit: float = 0.0  # trend
-    due: float = 0.0  # trend: s from `lasted_at` to the limit
-    old_level: float | None = None  # of a level shift
-    new_level: float | None = None
-    returned: int | None = None  # when it was back
-    place: int = 1  # among the metric's anomalies of a week
-    beyond: int = 0  # datapoints beyond the band on the peak's side
-    beyond_s: int = 0  # from the first to the last of these
-    forecast_rarity: float = 0.0  # -log10 of the chance of such an error
-    novelty_rarity: float = 0.0  # likewise of such a course of the last datapoints
-
-    @property
-    def width(self) -> float:
-        """How wide the band is: numbers are told as finely as that asks for."""
-        wide = self.upper - self.lower
-        return wide if math.isfinite(wide) else math.nan
-
-    @property
-    def constant(self) -> bool:
-        """Whether the metric had never had another value, as far as is remembered."""
-        size = max(abs(self.lowest), abs(self.highest))
-        return self.highest - self.lowest <= SAME * size
-
-    def at(self, timestamp: int) -> str:
-        """Write a time by the metric's clock."""
-        return moment(timestamp, self.offset)
-
-    def then(self, timestamp: int, other: int) -> str:
-        """Write a time after another one was written, whose day need not be said again."""
-        return later(timestamp, other, self.offset)
-
-    @property
-    def grain(self) -> float:
-        """The width by which value and band are written: each number on its side of the other.
-
-        A band that is nothing beside what the metric did in all is told as one number.
-        """
-        width = self.width
-        if math.isfinite(width):
-            width = max(width, NOTHING * (self.highest - self.lowest))
-        for _ in range(FINER):
-            value = _read(number(self.value, width))
-            limits = (self.lower, self.upper)
-            if all((_read(rough(x, width)) < value) == (x < self.value) for x in limits):
-                break
-            width /= 10.0
-        return width
-
-    def measured(self, value: float) -> str:
-        """Write a datapoint's value."""
-        return number(value, self.grain) + self.unit
-
-    def bound(self, limit: float) -> str:
-        """Write a limit of the band."""
-        return rough(limit, self.grain) + self.unit
-
-    @property
-    def unit(self) -> str:
-        """What follows a number."""
-        return "/s" if self.rate else ""
-
-
-def _read(text: str) -> float:
-    return float(text.replace(",", ""))
 
 
 def odds(score: float, interval: float | None) -> str:
@@ -132,7 +30,7 @@ def odds(score: float, interval: float | None) -> str:
         return f"one datapoint in {rough(rows, rows)} is as odd"
     time_s = rows * interval
     often = f"about once in {span(time_s)}"
-    if time_s >= TWO * YEAR_S:
+    if time_s >= ENOUGH * YEAR_S:
         often = f"about once in {int(time_s // YEAR_S)} years"
     if time_s > LONGEST_S:
         often = f"less than once in {LONGEST_S // YEAR_S} years"
@@ -266,14 +164,14 @@ _KINDS = {
 
 def _duration(story: Story) -> str:
     """Say for how long it was off, once that is over and was longer than a moment."""
-    if story.ended is None or story.anomalous < TWO:
+    if story.ended is None or story.anomalous < ENOUGH:
         return ""
     side = "high" if story.value > story.expected else "low"
     lasted = story.beyond_s + story.interval
-    if story.beyond >= TWO and story.beyond * story.interval >= OFTEN * lasted:
+    if story.beyond >= ENOUGH and story.beyond * story.interval >= OFTEN * lasted:
         return f", {side} for {span(lasted)}"
     lasted = story.ended - story.started + story.interval
-    if story.beyond < TWO and lasted <= (story.anomalous + 1) * story.interval:
+    if story.beyond < ENOUGH and lasted <= (story.anomalous + 1) * story.interval:
         return ""  # the others are its echo: by the forecast that it bent, the way back is odd
     return f", the farthest off of {story.anomalous} datapoints within {span(lasted)}"
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fluxd.core.anomalies import Stretches
+from fluxd.core.anomaly import Anomaly
 from fluxd.core.budget import BUDGET
 from fluxd.core.detect import THRESHOLD, UTC, Bank, LocalTime, Verdicts
 from fluxd.core.detect.layout import Floats, Ints
-from fluxd.core.stretch import Anomaly
 
 CHUNK_ROWS = 2_000  # between two looks at the progress
 

@@ -2,16 +2,16 @@
 
 from array import array
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
+from fluxd.core.anomaly import Anomaly
 from fluxd.core.beyond import Beyond
-from fluxd.core.budget import Severity, Standing
+from fluxd.core.budget import Standing
 from fluxd.core.detect import Cause, Remark
 from fluxd.core.excerpt import Excerpt, Row
-from fluxd.core.explain import Story, sentence
+from fluxd.core.explain import sentence
 from fluxd.core.shift import Shift
-
-Direction: TypeAlias = Literal["up", "down"]
+from fluxd.core.story import Story
 
 QUIET_ROWS = 5
 JOIN_S, JOIN_INTERVALS = 3600, 12
@@ -24,43 +24,6 @@ KINDS: dict[Cause, str] = {
     "trend": "unusual pattern",
     "flat": "flat line",
 }
-
-
-@dataclass(slots=True)
-class Anomaly:
-    """A stretch as it is stored, keyed by (slot, started); later snapshots replace earlier ones.
-
-    `kind` is spike, drop, level shift, flat line, unusual pattern, stopped or resumed. `evidence`
-    has the numbers of the sentence, and `datapoints` from the start on, in columns. `went_on` is
-    when (Unix s) it last began anew within its time, after its end or once history was over.
-    """
-
-    slot: int
-    started: int
-    ended: int | None
-    peak: int
-    value: float
-    expected: float
-    lower: float
-    upper: float
-    score: float
-    direction: Direction
-    kind: str
-    explanation: str
-    evidence: dict[str, Any]
-    datapoints: int
-    history: bool
-    severity: Severity = "normal"
-    went_on: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lasting:
-    """What tells an open anomaly that is stored from another: its own `Anomaly` has the same."""
-
-    started: int
-    history: bool
-    went_on: int | None
 
 
 @dataclass(slots=True)

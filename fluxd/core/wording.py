@@ -9,7 +9,8 @@ PLAIN_FROM, PLAIN_TO = 1e-4, 1e15  # outside, numbers are written with an expone
 EXACT_BELOW = 1e6  # whole numbers up to here are written in full
 LAST_TIME = 253_402_300_799  # the end of the year 9999
 
-# Lengths of time are told in the largest unit of which there are so many.
+# Lengths of time are told in the largest unit of which there are so many; from so many on it is
+# told how many there are.
 ENOUGH = 2
 
 

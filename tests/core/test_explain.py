@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fluxd.core.explain import Story, odds, sentence
+from fluxd.core.explain import odds, sentence
+from fluxd.core.story import Story
 
 PEAK = 1_793_714_700  # 14:05 UTC on Tuesday, 2026-11-03
 DAY_S = 86_400

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fluxd.core.anomaly import Anomaly
 from fluxd.core.detect import THRESHOLD, score_series
 from fluxd.core.replay import CHUNK_ROWS, Replay, Settings, difference, replay
-from fluxd.core.stretch import Anomaly
 
 START = 1_700_000_000
 ROWS = 2 * CHUNK_ROWS + 300

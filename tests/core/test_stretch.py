@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from fluxd.core.anomalies import Stretches
+from fluxd.core.anomaly import Anomaly
 from fluxd.core.budget import Standing
 from fluxd.core.detect import Bank, Remark, Verdicts
 from fluxd.core.excerpt import Row
-from fluxd.core.stretch import Anomaly, Stretch
+from fluxd.core.stretch import Stretch
 
 START = 1_700_000_000
 BAND = (100.0, 90.0, 110.0)  # expected, lower, upper

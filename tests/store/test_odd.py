@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fluxd.core.stretch import Anomaly
+from fluxd.core.anomaly import Anomaly
 from fluxd.store import Store, odd, open_store
 from fluxd.store.anomalies import StoredAnomaly, get_anomaly, write_anomalies
 from fluxd.store.handover import Batch, NewRow
