@@ -39,7 +39,7 @@ def on_a_wave(rows: int, size: float, days: int = 3, step: int = MINUTE) -> Make
 
 
 def first_hour(size: float, known: int) -> Maker:
-    """An hour off in the first day; it is not learnt, and not missed a day later."""
+    """Be off for an hour of the first day: it is not learnt, and not missed a day later."""
 
     def make(run: Run) -> Made:
         end = known + 60
@@ -52,7 +52,7 @@ def first_hour(size: float, known: int) -> Maker:
 
 
 def down(rows: int, again: int) -> Maker:
-    """What is 1 but for so many rows is 0 once more."""
+    """Be 1, but 0 for so many rows, and 0 once more."""
 
     def make(run: Run) -> Made:
         at = 120 + 60 * run.turn
@@ -66,7 +66,7 @@ def down(rows: int, again: int) -> Maker:
 
 
 def begins_with_zeros(rows: int, size: float) -> Maker:
-    """Nothing at first, then lively; the metric's scale is not the nothing."""
+    """Be nothing at first, then lively: nothing is not the scale."""
 
     def make(run: Run) -> Made:
         at = rows + PER_DAY + 300
