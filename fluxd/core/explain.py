@@ -22,7 +22,7 @@ def odds(score: float, interval: float | None) -> str:
     """Say what a score means.
 
     >>> odds(0.25, 60.0), odds(0.5, 60.0)
-    ('a datapoint this odd is expected about once in 27 days on this metric', \
+    ('a datapoint this odd is expected about once in 28 days on this metric', \
 'a datapoint this odd is expected less than once in 10 years on this metric')
     """
     rows = rows_between(score)
