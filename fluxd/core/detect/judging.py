@@ -26,7 +26,7 @@ PLAIN = 4.5  # rarity beyond which more says little more
 STEEP = 0.05
 STEP = 6.0  # rarity of any step of what hardly ever changes: it is the doubt that counts them
 ALONE = 0.8  # of its rarity counts where one of forecast and season has to make the case alone
-AGREED = 0.7  # by so much more than the forecast's, where the season rests on this day alone
+AGREED = 0.7  # by so much more than the forecast may say a season that is no witness
 HABITUAL = 0.5  # of the rarity counts for what is usual at this time of day
 DOUBT = 0.5  # no claim rarer than this / rows seen
 BELL_DOUBT, BELL_ROWS = 0.035, 300.0  # the same of bell-shaped errors, at first
@@ -39,7 +39,7 @@ BELOW, ABOVE = 0.001, 0.002  # from the threshold: the most of what is no anomal
 REMARKABLE = 10.0 ** (-THRESHOLD / SCORE_PER_RARITY)  # chance per row
 TRUSTED, DEVIATIONS = 0.9, 4.2  # where errors are normal, so many deviations are remarkable
 ONGOING_S, STILL_RARE = 3_600.0, 2.0  # so long an anomaly lasts while its season is so far off
-MISSED = 4.5  # edges of the season's error that something usual must have stood out
+MISSED = 3.0  # edges of the season's error that something usual must have stood out
 MORE = 0.03  # of score, per tenfold
 
 
@@ -72,7 +72,9 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     normal = normality.judge(v, seen.fresh / seen.stretch, lean, seen.floor, daily, rows)
     margin = np.maximum(v.edge[FORECAST], seen.floor)
     habitual = 1.0 - (1.0 - HABITUAL) * seen.habitual(margin)
-    main = case(rare, normal, seen.season.visited) * habitual * ~seen.homeward
+    # For two days its errors are not yet those between days; after an hour it has said it all.
+    witness = seen.season.known & (v.ongoing * v.interval <= ONGOING_S)
+    main = case(rare, normal, witness) * habitual * ~seen.homeward
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
     shown, seldom = rare, steady.seldom(v, rows.n)
@@ -106,14 +108,14 @@ def _straight(v: Vitals, seen: Look, lean: Floats) -> Floats:
     return distance
 
 
-def case(rare: Floats, normal: Normality, visited: Bools) -> Floats:
+def case(rare: Floats, normal: Normality, witness: Bools) -> Floats:
     """Return how rare the row is, all parts weighed.
 
-    On a first day, which was not `visited` before, the season is no witness of its own.
+    Where it is no `witness` the season counts for hardly more than the forecast does.
     """
     most = np.minimum(rare, PLAIN + STEEP * (rare - PLAIN))
     main = 0.4 * most[FORECAST] + 0.2 * (most[NOVELTY] + most[SEASON] + most[UNREST])
-    season = np.where(visited, most[SEASON], np.minimum(most[SEASON], most[FORECAST] + AGREED))
+    season = np.where(witness, most[SEASON], np.minimum(most[SEASON], most[FORECAST] + AGREED))
     alone = ALONE * np.maximum(most[FORECAST], season)
     weighed: Floats = np.maximum(np.maximum(main, alone), normal.rarity)
     return weighed

@@ -43,7 +43,7 @@ def learn(
     spared = strayed | lasting(v, LASTING_ROWS)
     tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, spared)
     trust = np.minimum((TRUSTED * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
-    trust *= trust * ~spared
+    trust *= trust * ~strayed
     off = np.abs(value - season.day)
     off_week = np.abs(value - season.week)
     change, short = value - v.level, value - v.short
