@@ -106,10 +106,10 @@ def test_the_tail_agrees_with_its_naive_twin() -> None:
         none = np.zeros(metrics, np.int64)
         rows = Rows(none, none, none, floor, counts, counts, counts.astype(np.float64), n, n)
         light = tail.bell(v, floor, rows)
-        tail.begin(v, light, rows)
+        tail.begin(v, light, none > 0, rows)
         if n >= WARMUP:
             found.append(tail.rarity(v, z[n], floor))
-        tail.learn(v, z[n], side[n], floor, light, rows, daily, np.zeros(metrics, bool))
+        tail.learn(v, z[n], side[n], floor, light, rows, daily, none > 0)
         skewness = [abs(one.cube) / max(one.square, 1e-60) ** 1.5 for one in naive[FORECAST]]
         for part, row in enumerate(naive):
             for metric, twin in enumerate(row):

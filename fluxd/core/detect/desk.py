@@ -100,10 +100,10 @@ class Desk:
             self._begin(rows)
         novelty.slide(v, self._state, rows, rows.values - v.origin, pause)
         daily = spacing.rows_a_day(v)
+        steady.learn(v, rows, daily)
         seen = look(v, self._state, pairs, rows, daily)
         missed = habit.turn(v, self._state, rows, daily)
-        steady.learn(v, rows, daily)
-        tail.begin(v, seen.light, rows)
+        tail.begin(v, seen.light, seen.seldom, rows)
         climbing = leak.turn(v, rows, seen.value, seen.span)
         if rows.oldest >= WARMUP:
             found = judging.news(v, seen, rows, missed, climbing)

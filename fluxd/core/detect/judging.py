@@ -11,6 +11,7 @@ from fluxd.core.detect.layout import (
     NOVELTY,
     SEASON,
     THRESHOLD,
+    TINY,
     UNREST,
     WARMUP,
     Bools,
@@ -77,7 +78,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     main = case(rare, normal, witness) * habitual * ~seen.homeward
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
-    shown, seldom = rare, steady.seldom(v, rows.n)
+    shown, seldom = rare, seen.seldom
     if np.count_nonzero(seldom):
         step = STEP * habitual * ((v.held == 0.0) & ~seen.homeward)
         main, shown = np.where(seldom, step, main), np.where(seldom, step, rare)
@@ -102,7 +103,7 @@ def _straight(v: Vitals, seen: Look, lean: Floats) -> Floats:
     As far as its tail rests on the bulk's shape; later the tail speaks for itself.
     """
     far = normality.deviations(v, seen.distance[FORECAST])
-    less = 1.0 - normality.straight(far, lean) / np.maximum(far, tail.TINY)
+    less = 1.0 - normality.straight(far, lean) / np.maximum(far, TINY)
     distance = seen.distance.copy()
     distance[FORECAST] *= 1.0 - seen.light[FORECAST] * np.maximum(less, 0.0)
     return distance
@@ -135,8 +136,8 @@ def score(rare: Floats, main: Floats, doubt: Floats, trace: Floats, n: Floats) -
     unsure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faintly = np.minimum(unsure, THRESHOLD - BELOW)
     odd = rare[FORECAST] > tail.EDGE_RARITY  # else it is an echo of a glitch
-    lasting = sure + LASTING * trace * odd
-    result: Floats = np.minimum(np.where(sure >= THRESHOLD, lasting, faintly), 1.0)
+    surely = sure + LASTING * trace * odd
+    result: Floats = np.minimum(np.where(sure >= THRESHOLD, surely, faintly), 1.0)
     return result
 
 
@@ -182,7 +183,7 @@ def news(v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | N
     told, wanted = np.zeros((2, seen.value.size))
     at = missed.at
     if at.size:
-        edge = np.maximum(np.maximum(v.edge[SEASON, at], seen.floor[at]), tail.TINY)
+        edge = np.maximum(np.maximum(v.edge[SEASON, at], seen.floor[at]), TINY)
         ratio = missed.distance / edge
         told[at] = np.where(ratio > MISSED, ratio, 0.0)
         wanted[at] = missed.value

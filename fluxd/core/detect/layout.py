@@ -21,6 +21,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 VERSION = 5
 """Of the formula and of this layout; a state of another version can't be continued."""
 
+TINY = 1e-60  # what nothing is divided by
 WARMUP = 100
 """Datapoints before the first verdict."""
 

@@ -13,7 +13,7 @@ from fluxd.core.detect import (
     tail,
 )
 from fluxd.core.detect.judging import lasting
-from fluxd.core.detect.layout import RECENT, Bools, Floats, Singles, Vitals
+from fluxd.core.detect.layout import RECENT, TINY, Bools, Floats, Singles, Vitals
 from fluxd.core.detect.looking import LEAST_FLOOR, Look
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.state import State
@@ -22,7 +22,6 @@ SLOW_ROWS, SLOW_DAYS = 200.0, 2.0  # memory of level, spread and errors: the lon
 ERROR_LIMIT, LEVEL_LIMIT, SHORT_LIMIT = 6.0, 6.0, 50.0  # mean errors (spreads) one row counts for
 LASTING_ROWS = 3.0  # after which it teaches nothing of errors
 TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
-TINY = 1e-60
 
 
 def learn(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect import forecast, habit, novelty, profile, tail
+from fluxd.core.detect import forecast, habit, novelty, profile, steady, tail
 from fluxd.core.detect.layout import (
     FORECAST,
     LONG_NOVELTY,
@@ -50,6 +50,7 @@ class Look:
     sights: tuple[novelty.Sight, novelty.Sight]
     distance: Floats  # (parts, metrics): how far off by each question
     light: Floats  # (parts, metrics): see `tail.bell`
+    seldom: Bools  # it hardly ever changes: see `steady`
     strayed: Bools  # far from the level, on a day that has no yesterday to compare with
     lowest: Floats  # that is usual at this time of day
     highest: Floats
@@ -89,8 +90,8 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
         expected = np.where(stepped, season.base + v.offset, expected)
     error, expected, usual_here = _on_probation(v, season, value, expected)
     off_season = np.abs(value - usual_here)
-    off_season, strayed, back = _first_day(v, season, value, expected, off_season, least)
-    back |= off_season < np.abs(expected - usual_here)
+    off_season, strayed, homeward = _first_day(v, season, value, expected, off_season, least)
+    homeward |= off_season < np.abs(expected - usual_here)
     left = np.abs(v.short - expected) > LEFT * v.error
     stretch = 1.0 + HERE * (season.error - v.error) / usual
     lowest, highest = habit.usual(state, rows)
@@ -113,11 +114,12 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
         error=error,
         side=np.copysign(1.0, value - expected),
         fresh=np.where(left, np.minimum(error, np.abs(value - v.short)), error),
-        homeward=back,
+        homeward=homeward,
         stretch=stretch,
         sights=sights,
         distance=distance,
         light=tail.bell(v, floor, rows),
+        seldom=steady.seldom(v, rows.n),
         strayed=strayed,
         lowest=lowest,
         highest=highest,

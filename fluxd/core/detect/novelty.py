@@ -14,6 +14,7 @@ from fluxd.core.detect.layout import (
     LONG_WINDOW,
     MEMORIES,
     RING,
+    TINY,
     WINDOW,
     Bools,
     Floats,
@@ -37,7 +38,6 @@ YOUNG = 30  # rows before steps are limited
 FAR = np.float32(1e38)  # where a memory lies that holds nothing yet
 NOTHING = 1e37  # a distance beyond it is to such a memory
 MAGNITUDE_FLOOR = 1e-12
-TINY = 1e-60
 
 
 @dataclass(slots=True)

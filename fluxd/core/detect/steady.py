@@ -6,7 +6,7 @@ seldom a step is can only be counted.
 
 import numpy as np
 
-from fluxd.core.detect.layout import FORECAST, RECENT, WARMUP, Bools, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, RECENT, TINY, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
 LEAST_ROWS, LONGER = 40.0, 5.0  # at least so many rows, and so many times the longest so far
@@ -18,7 +18,6 @@ TOLD_ROWS = 10.0  # rows in which it is told; nothing new is said by the hundred
 # errors, a quantile of 97 %, would be 0.
 FEW, FEW_SHARE, FEW_ROWS = 5.0, 0.03, 10_000.0
 CHANGES_A_STEP = 2.0  # there and back
-TINY = 1e-60
 
 
 def learn(v: Vitals, rows: Rows, daily: Floats) -> None:

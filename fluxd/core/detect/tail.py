@@ -6,11 +6,10 @@ Works on rows of shape (parts, metrics), one part per question asked of a datapo
 import numpy as np
 
 from fluxd.core.detect import steady
-from fluxd.core.detect.layout import FORECAST, WARMUP, Bools, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, TINY, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
 LN10 = float(np.log(10.0))
-TINY = 1e-60
 
 EDGE_SHARE = 0.03  # of the rows lie beyond the edge
 EDGE_RARITY = -float(np.log10(EDGE_SHARE))
@@ -69,9 +68,9 @@ def bell(v: Vitals, floor: Floats, rows: Rows) -> Floats:
     return light * np.minimum(BELL_ROWS / (rows.n + 1.0), 1.0) * known
 
 
-def begin(v: Vitals, light: Floats, rows: Rows) -> None:
+def begin(v: Vitals, light: Floats, seldom: Bools, rows: Rows) -> None:
     """Set the first edge and index of metrics whose warm-up is over, and that have a scale."""
-    ready = ~steady.seldom(v, rows.n) & (v.edge[FORECAST] == 0.0) & (rows.seen >= WARMUP)
+    ready = ~seldom & (v.edge[FORECAST] == 0.0) & (rows.seen >= WARMUP)
     ready = ready.nonzero()[0]
     if ready.size:
         some = light[:, ready]
