@@ -8,6 +8,7 @@ from fluxd.cli.options import add_command
 from fluxd.core.chart import chart_lines, clock
 from fluxd.core.errors import FluxdError
 from fluxd.core.explain import odds
+from fluxd.core.story import NOTHING
 from fluxd.core.wording import number, span
 from fluxd.daemon.offline import open_offline, store_path
 from fluxd.store.anomalies import StoredAnomaly, get_anomaly, get_evidence
@@ -62,12 +63,15 @@ def _lines(found: StoredAnomaly, evidence: Mapping[str, Any]) -> Iterator[str]:
 
 def _numbers(found: StoredAnomaly, evidence: Mapping[str, Any], zone: str) -> Iterator[str]:
     """Say what the detector goes by."""
-    width, offset = found.upper - found.lower, int(evidence.get("offset", 0))
-    yield f"peak      {number(found.value, width)} at {clock(found.peak, offset)}{zone}"
-    yield (
-        f"expected  {number(found.expected, width)}, between {number(found.lower, width)}"
-        f" and {number(found.upper, width)}"
+    # The band of what has been 0 all along is a rounding error wide.
+    least, offset = NOTHING * abs(found.value - found.expected), int(evidence.get("offset", 0))
+    width = max(found.upper - found.lower, least)
+    expected, lower, upper = (
+        number(x if abs(x) > least else 0.0, width)
+        for x in (found.expected, found.lower, found.upper)
     )
+    yield f"peak      {number(found.value, width)} at {clock(found.peak, offset)}{zone}"
+    yield f"expected  {expected}, between {lower} and {upper}"
     yield f"score     {found.score:.2f}: {odds(found.score, evidence.get('interval'))}"
     if "known" in evidence:
         known = f"{evidence['known']:,} datapoints in {span(evidence['known_s'])} before it"

@@ -61,6 +61,16 @@ def test_it_prints_the_sentence_and_the_numbers_behind_it(data: Path) -> None:
     assert max(map(len, lines[2:])) <= 120
 
 
+def test_the_band_of_what_was_always_0_is_0(tmp_path: Path) -> None:
+    values = [0.0] * 150 + [20.19] * 3
+    with opened(tmp_path / "fluxd.db") as store:
+        post(store, [("web.a", NOW - 60 * (153 - n), v) for n, v in enumerate(values)])
+        analysis = Analysis(store)
+        while analysis.step(NOW):
+            pass
+    assert "expected  0, between 0 and 0\n" in explain(tmp_path, "1")
+
+
 def test_what_is_no_verdict_of_the_detector_is_explained_by_its_own_numbers(data: Path) -> None:
     told = explain(data, "2")
     assert told.startswith("web.a: stopped\nagent is silent.\n")
