@@ -37,13 +37,13 @@ def remark(
         offset=local.offset(int(rows.timestamps[i])),
         rates=(value, expected, expected - half, expected + half) if counter else None,
     )
-    if judged.plain[i]:
-        return told
-    return _news(told, v, seen, found, i)
+    # That it will hit a limit says more than that it is far off, too.
+    leaks = found.leak is not None and i in found.leak.at
+    return told if judged.plain[i] and not leaks else _news(told, v, seen, found, i)
 
 
 def _news(told: Remark, v: Vitals, seen: Look, found: News, i: int) -> Remark:
-    """Say what is news of a row whose score alone is none."""
+    """Say what is news of a row whatever its score."""
     cause: Cause = told.cause
     if found.leak is not None and (at := (found.leak.at == i).nonzero()[0]).size:
         cause, k = "trend", int(at[0])
