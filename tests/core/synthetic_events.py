@@ -195,6 +195,19 @@ def poison(size: float, rows: int, pause: int, again: float, out: int) -> Maker:
     return make
 
 
+def glitch_at_first(size: float, at: int, again: float) -> Maker:
+    """Send an absurd value before there is a scale; half a day later it is forgotten."""
+
+    def make(run: Run) -> Made:
+        then = 720 + int(run.rng.integers(0, 120))
+        x = run.rng.normal(size=then + 20)
+        x[at] += run.sign * size
+        x[then] += again * run.sign * (1 if run.turn % 2 else -1)
+        return plain(run, x, Truth(wanted=((then, then + 1),)))
+
+    return make
+
+
 def alike(run: Run) -> Made:
     """Ten minutes of 20 standard deviations, and the same half an hour after, and again."""
     at = 2 * PER_DAY + int(run.rng.integers(0, PER_DAY))

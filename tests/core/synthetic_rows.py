@@ -12,6 +12,7 @@ from core.synthetic_events import (
     excursion,
     far_above_zero,
     first_hour,
+    glitch_at_first,
     lasts,
     leak,
     on_a_wave,
@@ -95,6 +96,11 @@ POISON: dict[str, Maker] = {
     "10 sigma, a day apart": poison(10.0, 10, 1440, 10.0, 10),
     "10 sigma of one row, a day apart": poison(10.0, 1, 1440, 10.0, 1),
     "absurd, then 12 sigma": poison(1e6, 1, 60, 12.0, 1),
+    **{
+        f"{size:.0f} sigma in row {at}, then 15": glitch_at_first(size, at, 15.0)
+        for size in (40.0, 1e6)
+        for at in (15, 25, 60)
+    },
     "alike within the hour": alike,
     "8 sigma lasts": lasts(8.0),
     "20 sigma lasts": lasts(20.0),
@@ -134,4 +140,5 @@ REACHED: dict[str, dict[str, float]] = {
     "6 sigma on a wave by 300 s": {"found": 0.55},
     "shift of 8": {"found": 0.75},
     "zeros, then lively": {"found": 0.8},
+    "1000000 sigma in row 15, then 15": {"found": 0.75},
 }

@@ -49,7 +49,7 @@ class NaiveTail:
             self.rarities.append(rare)
             self.learn_edge(z, floor, n)
         if n >= 10:
-            limited = z if n < 30 else min(z, 5.0 * self.mean + floor)
+            limited = z if n < 13 else min(z, 5.0 * self.mean + floor)
             rate = 1.0 / min(n - 9, max(0.67 * n, 300), 2000) if self.run <= 2 else 0.0
             self.mean += rate * (limited - self.mean)
             self.square += rate * (limited * limited - self.square)

@@ -16,7 +16,7 @@ from fluxd.core.detect.rounds import Rows
 SOLVE = 16  # rows between two solutions
 RIDGE = 1.0
 PRIOR = np.array([[0.0], [0.3], [0.5], [0.2], [0.0]])
-YOUNG = 30  # rows during which the short mean is the forecast and nothing is limited
+YOUNG = 30  # rows during which the short mean is the forecast, and limits are wider
 INPUT_LIMIT = 8.0  # spreads
 SHORT_ROWS = 5.0
 LEAST_MEMORY_ROWS = 500.0  # else a day's rows

@@ -21,6 +21,7 @@ from fluxd.core.detect.state import State
 SLOW_ROWS, SLOW_DAYS = 200.0, 2.0  # memory of level, spread and errors: the longer of the two
 ERROR_LIMIT, LEVEL_LIMIT, SHORT_LIMIT = 6.0, 6.0, 50.0  # mean errors (spreads) one row counts for
 LASTING_ROWS = 3.0  # after which it teaches nothing of errors
+FIRST_ROWS, EASE = 8, 2.0  # that are not limited; by so much more while the metric is young
 TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
 
 
@@ -41,17 +42,21 @@ def learn(
     strayed = seen.strayed & lasting(v, 0.0)
     spared = strayed | lasting(v, LASTING_ROWS)
     tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, spared)
-    trust = np.minimum((TRUSTED * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
+    young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
+    ease = np.where(young, EASE, 1.0)
+    trust = np.minimum((TRUSTED * ease * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
     trust *= trust * ~strayed
     off = np.abs(value - season.day)
     off_week = np.abs(value - season.week)
     change, short = value - v.level, value - v.short
-    limit = ERROR_LIMIT * v.season_error + floor
-    error = np.minimum(seen.error, ERROR_LIMIT * v.error + floor)
+    limit = ERROR_LIMIT * ease * v.season_error + floor
+    error = np.minimum(seen.error, ERROR_LIMIT * ease * v.error + floor)
     near, near_week = np.minimum(off, limit), np.minimum(off_week, limit)
-    moved = _within(change, LEVEL_LIMIT * v.spread + LEAST_FLOOR)
+    moved = _within(change, LEVEL_LIMIT * ease * v.spread + LEAST_FLOOR)
     moved_short = _within(short, SHORT_LIMIT * v.spread + floor)
-    young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
+    # What was constant for long has nothing to forget but its constancy.
+    awakes = (rows.counts >= forecast.YOUNG) & (v.changes < forecast.YOUNG)
+    young = awakes | (rows.counts < FIRST_ROWS) | (v.changes < FIRST_ROWS)
     if np.count_nonzero(young):  # no scale yet to limit anything by
         np.copyto(trust, 1.0, where=young)
         for limited, whole in (

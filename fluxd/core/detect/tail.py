@@ -32,7 +32,7 @@ BELL_ROWS = 1000.0  # the shape of the bulk says less and less about the tail af
 FIRST_ROWS = 10  # not looked at: the forecast is still finding its feet
 SHAPE_LIMIT, SHAPE_ROWS = 5.0, 2000.0  # mean distances that one row counts for; memory
 SHAPE_PART, SHAPE_FIRST = 0.67, 300.0  # memory is this part of the rows so far, or so many
-SHAPE_YOUNG = 30  # rows before they are limited
+SHAPE_YOUNG = 13  # rows before they are limited
 SKEW_LIMIT = 4.0  # the same of the skewness: one outlier makes no skew law
 SHAPE_RUN = 2.0  # rows in a row beyond the edge after which they say nothing of the shape
 
