@@ -25,7 +25,7 @@ def odds(score: float, interval: float | None) -> str:
     ('a datapoint this odd is expected about once in 28 days on this metric', \
 'a datapoint this odd is expected less than once in 10 years on this metric')
     """
-    rows = rows_between(score)
+    rows = rows_between(score, interval)
     if not interval:
         return f"one datapoint in {rough(rows, rows)} is as odd"
     time_s = rows * interval

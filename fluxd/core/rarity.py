@@ -12,11 +12,11 @@ def rarity(score: float, interval: float | None) -> str:
     """Say how seldom a quiet metric has such a score; `interval` (s) makes a time of it.
 
     >>> rarity(0.31, 1.0), rarity(0.33, 60.0), rarity(0.9, 60.0)
-    ('once in 21 hours', 'once in 59 days', 'less than once in 10 years')
+    ('once in 18 days', 'once in 59 days', 'less than once in 10 years')
     >>> rarity(0.40, None)
     'once in 891,000 datapoints'
     """
-    rows = max(rows_between(score), LEAST_ROWS)
+    rows = max(rows_between(score, interval), LEAST_ROWS)
     if interval is None:
         digits = len(str(int(rows))) - 3
         return f"once in {round(rows, -max(digits, 0)):,.0f} datapoints"

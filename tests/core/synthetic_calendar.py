@@ -4,7 +4,7 @@ import numpy as np
 from core.synthetic import DAY, MONDAY, PER_DAY, WEEK, Array, Made, Maker, Run, Truth, clock, wave
 from core.synthetic_quiet import plain
 
-from fluxd.core.detect import LocalTime
+from fluxd.core.detect import WARMUP, LocalTime
 
 HOUR = 60
 
@@ -35,19 +35,25 @@ def job(rows: int, late: int, waving: float = 0.0) -> Maker:
     return make
 
 
-def coarse_job(run: Run) -> Made:
-    """Every 300 s, and the job takes one datapoint."""
-    day, six = 288, 72
-    x = run.rng.normal(size=7 * day + six + 24)
-    at = [d * day + six for d in range(7)]
-    x[at] += 20.0 * run.sign
-    missed = 7 * day + six
-    truth = Truth(
-        wanted=((missed, missed + 24),),
-        still=tuple((a - 1, a + 4) for a in at[3:]),
-        quiet=((3 * day, missed),),
-    )
-    return clock(x.size, 300), run.dress(x), truth
+def coarse_job(step: int, days: int = 7) -> Maker:
+    """Let the job take one datapoint; its absence is to be told within two hours."""
+
+    def make(run: Run) -> Made:
+        day = DAY // step
+        x = run.rng.normal(size=days * day + day // 4 + day // 12)
+        at = [d * day + day // 4 for d in range(days)]
+        x[at] += 20.0 * run.sign
+        missed = days * day + day // 4
+        # What reports every hour is looked at from its fifth day on.
+        known = max(3, WARMUP // day + 1)
+        truth = Truth(
+            wanted=((missed, missed + day // 12),),
+            still=tuple((a - 1, a + 4) for a in at[known:]),
+            quiet=((known * day, missed),),
+        )
+        return clock(x.size, step), run.dress(x), truth
+
+    return make
 
 
 def week(shape: str, step: int) -> Maker:

@@ -8,12 +8,11 @@ from core.synthetic_quiet import NOISES
 
 KINDS = ("gaussian", "laplace", "poisson 5", "autoregressive", "daily wave")
 METRICS = 24  # of each kind
-DAYS, LEARNT_DAYS = 45, 10
+LEARNT_DAYS = 10
 CLAIMS = (1.0, 7.0, 30.0)  # days
-STEP = 300
 
 
-def quiet_data(step: int = STEP, days: int = DAYS) -> list[tuple[Array, Array]]:
+def quiet_data(step: int, days: int) -> list[tuple[Array, Array]]:
     pairs = []
     for k, kind in enumerate(KINDS):
         for number in range(METRICS):

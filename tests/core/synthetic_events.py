@@ -28,7 +28,7 @@ def far_above_zero(run: Run) -> Made:
 def on_a_wave(rows: int, size: float, days: int = 3, step: int = MINUTE) -> Maker:
     def make(run: Run) -> Made:
         daily = DAY // step
-        at = days * daily + int(run.rng.integers(10, daily - 40))
+        at = days * daily + int(run.rng.integers(10, daily - 40 if daily > 60 else daily))
         x = run.rng.normal(size=at + rows + 20)
         times = clock(x.size, step)
         x += wave(times)
@@ -112,6 +112,15 @@ def stuck(kind: str, at_value: float | None, known: int = PER_DAY) -> Maker:
         return clock(values.size), values, Truth(wanted=((at, at + 65),))
 
     return make
+
+
+def stuck_by_the_hour(run: Run) -> Made:
+    """For half a day, after ten."""
+    at = 240 + int(run.rng.integers(0, 24))
+    times = clock(at + 12, 3_600)
+    values = np.asarray(NOISES["daily wave"](run, times), float)
+    values[at:] = values[at - 1]
+    return times, values, Truth(wanted=((at, at + 12),))
 
 
 def awakes(rows: int) -> Maker:

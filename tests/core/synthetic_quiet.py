@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from core.synthetic import (
     DAY,
+    MINUTE,
     MONDAY,
     PER_DAY,
     Array,
@@ -50,13 +51,13 @@ NOISES: dict[str, Callable[[Run, Array], Array]] = {
 }
 
 
-def quiet(kind: str, days: int) -> Maker:
+def quiet(kind: str, days: int, step: int = MINUTE) -> Maker:
     def make(run: Run) -> Made:
-        n = days * PER_DAY
-        values = np.asarray(NOISES[kind](run, clock(n)), float)
+        n = days * DAY // step
+        values = np.asarray(NOISES[kind](run, clock(n, step)), float)
         # The first change of what has been constant is news, even where it is noise.
         changed = int(np.flatnonzero(np.diff(values))[0]) + 2
-        return clock(n), values, Truth(quiet=((max(WARM, changed), n),))
+        return clock(n, step), values, Truth(quiet=((max(WARM, changed), n),))
 
     return make
 

@@ -222,13 +222,25 @@ def test_the_ring_agrees_with_a_deque() -> None:
 # ---- what a score means
 
 
-def test_a_higher_score_is_never_more_frequent() -> None:
-    rows = [rows_between(score) for score in np.linspace(0.0, 1.0, 1_001)]
-    assert rows[0] == 1.0
-    assert rows[-1] == pytest.approx(1e12)
-    assert all(one < two for one, two in itertools.pairwise(rows))
+@pytest.mark.parametrize("interval", [None, 1.0, 60.0, 3_600.0, 86_400.0])
+def test_a_higher_score_is_never_more_frequent(interval: float | None) -> None:
+    rows = [rows_between(score, interval) for score in np.linspace(0.0, 1.0, 1_001)]
+    assert rows[0] == pytest.approx(1.0, rel=1e-4)
+    assert all(one <= two for one, two in itertools.pairwise(rows))
+    assert rows[310] < rows[700] < rows[-1]
+
+
+def test_as_if_once_a_minute_while_the_interval_is_not_known() -> None:
+    assert rows_between(0.4) == rows_between(0.4, 60.0)
+    assert rows_between(1.0) == pytest.approx(1e12)
 
 
 def test_the_days_between_are_the_rows_times_the_interval() -> None:
     assert days_between(0.31, 60.0) == pytest.approx(10.0**4.88 * 60.0 / DAY_S)
-    assert days_between(0.325, 300.0) == pytest.approx(10.0**4.92 * 300.0 / DAY_S)
+    assert days_between(0.325, 300.0) == pytest.approx(10.0**4.92 * 5.0**-0.75 * 300.0 / DAY_S)
+
+
+def test_an_anomaly_is_the_more_seldom_by_the_datapoint_the_more_often_a_metric_reports() -> None:
+    assert rows_between(0.31, 1.0) > 10.0 * rows_between(0.31, 60.0)
+    assert rows_between(0.31, 60.0) > 10.0 * rows_between(0.31, 3_600.0)
+    assert rows_between(0.15, 1.0) == pytest.approx(rows_between(0.15, 3_600.0), rel=0.1)

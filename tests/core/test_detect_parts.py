@@ -109,7 +109,7 @@ def test_the_tail_agrees_with_its_naive_twin() -> None:
         tail.begin(v, light, none > 0, rows)
         if n >= WARMUP:
             found.append(tail.rarity(v, z[n], floor))
-        tail.learn(v, z[n], side[n], floor, light, rows, daily, none > 0)
+        tail.learn(v, z[n], side[n], floor, light, rows, daily, none + 1.0)
         skewness = [abs(one.cube) / max(one.square, 1e-60) ** 1.5 for one in naive[FORECAST]]
         for part, row in enumerate(naive):
             for metric, twin in enumerate(row):

@@ -25,4 +25,4 @@ def test_it_is_told_in_the_largest_unit_that_fits(
 
 
 def test_it_is_what_the_score_means() -> None:
-    assert rarity(0.31, 1.0) == f"once in {int(rows_between(0.31) / 3600)} hours"
+    assert rarity(0.31, 1.0) == f"once in {int(rows_between(0.31, 1.0) / 86_400)} days"

@@ -9,11 +9,12 @@ bits in another batch.
 
 import numpy as np
 
+from fluxd.core.detect import cadence
 from fluxd.core.detect.layout import INPUTS, Floats, Vitals
 from fluxd.core.detect.profile import Season
 from fluxd.core.detect.rounds import Rows
 
-SOLVE = 16  # rows between two solutions
+SOLVE = 16  # rows between two solutions; fewer where a day brings few
 RIDGE = 1.0
 PRIOR = np.array([[0.0], [0.3], [0.5], [0.2], [0.0]])
 YOUNG = 30  # rows during which the short mean is the forecast, and limits are wider
@@ -69,7 +70,7 @@ def learn(v: Vitals, phi: Floats, target: Floats, trust: Floats, rows: Rows, dai
     v.gram += trusted.take(FIRST, axis=0) * phi.take(SECOND, axis=0)
     v.moment *= keep
     v.moment += trusted * np.minimum(np.maximum(target, -INPUT_LIMIT), INPUT_LIMIT)
-    due = rows.counts % SOLVE == 0
+    due = rows.n % np.maximum(SOLVE * cadence.part(daily) // 1.0, 1.0) == 0.0
     if rows.youngest < YOUNG:
         due &= rows.counts >= YOUNG
     at = due.nonzero()[0]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect import course, habit, normality, steady, tail
+from fluxd.core.detect import cadence, course, habit, normality, steady, tail
 from fluxd.core.detect.layout import (
     FORECAST,
     LONG_NOVELTY,
@@ -77,6 +77,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     witness = seen.season.known & (v.ongoing * v.interval <= ONGOING_S)
     main = case(rare, normal, witness) * habitual * ~seen.homeward
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
+    doubt = np.where(seen.season.known, doubt * cadence.part(daily), doubt)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
     shown, seldom = rare, seen.seldom
     if np.count_nonzero(seldom):
@@ -84,11 +85,13 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
         main, shown = np.where(seldom, step, main), np.where(seldom, step, rare)
         doubt += seldom * steady.chance(v, seen.distance[FORECAST], rows.n)
         times[seldom] = 1.0
-    result = score(shown, main, certain(doubt, times), v.trace, rows.n)
+    lift = cadence.lift(daily, rows.n, seen.season.known)
+    chance = np.exp(-tail.LN10 * (main + lift)) + certain(doubt, times)
+    result = score(shown, chance, v.trace, rows.n)
     live = rows.seen >= WARMUP
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
-    remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE))
-    half = tail.reach(v, FORECAST, remarkable, seen.floor)
+    remarkable = -np.log10(np.maximum(REMARKABLE - doubt, LEAST_CHANCE)) - lift
+    half = tail.reach(v, FORECAST, np.maximum(remarkable, tail.EDGE_RARITY), seen.floor)
     near = v.mean[FORECAST] * (DEVIATIONS / normality.HALF_NORMAL)
     half = np.where(normal.trust > TRUSTED, np.minimum(half, near), half)
     # On its first day a time of day has nothing but what the anomaly itself has taught.
@@ -122,13 +125,12 @@ def case(rare: Floats, normal: Normality, witness: Bools) -> Floats:
     return weighed
 
 
-def score(rare: Floats, main: Floats, doubt: Floats, trace: Floats, n: Floats) -> Floats:
-    """Return the score: about a tenth of -log10 of the chance, and more of what lasts.
+def score(rare: Floats, chance: Floats, trace: Floats, n: Floats) -> Floats:
+    """Return the score: about a tenth of -log10 of the `chance`, and more of what lasts.
 
     Below the threshold the order is another one, which shows what is odd but no anomaly: long
     courses count for more there.
     """
-    chance = np.exp(-tail.LN10 * main) + doubt
     sure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faint = 0.15 * rare[FORECAST] + 0.3 * rare[NOVELTY] + 0.1 * rare[SEASON]
     faint += 0.45 * rare[LONG_NOVELTY]

@@ -18,7 +18,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Shorts: TypeAlias = npt.NDArray[np.uint16]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-VERSION = 5
+VERSION = 6
 """Of the formula and of this layout; a state of another version can't be continued."""
 
 TINY = 1e-60  # what nothing is divided by
@@ -26,7 +26,7 @@ WARMUP = 100
 """Datapoints before the first verdict."""
 
 THRESHOLD = 0.31
-"""A score at or above it is an anomaly; ten times the score is -log10 of the chance per row."""
+"""A score at or above it is an anomaly; ten times the score is -log10 of the chance per minute."""
 
 DAY_S, WEEK_S = 86_400, 604_800
 DAY_BINS, WEEK_BINS = 144, 168  # ten minutes; one hour

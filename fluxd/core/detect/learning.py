@@ -3,6 +3,7 @@
 import numpy as np
 
 from fluxd.core.detect import (
+    cadence,
     course,
     extremes,
     forecast,
@@ -41,7 +42,8 @@ def learn(
     # on a day that has no yesterday nothing of its level and times of day, either.
     strayed = seen.strayed & lasting(v, 0.0)
     spared = strayed | lasting(v, LASTING_ROWS)
-    tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, spared)
+    weight = season.weight * ~spared
+    tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, weight)
     young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
     ease = np.where(young, EASE, 1.0)
     trust = np.minimum((TRUSTED * ease * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
@@ -67,16 +69,16 @@ def learn(
             (moved_short, short),
         ):
             np.copyto(limited, whole, where=young)
-    forecast.learn(v, seen.phi, seen.target, trust, rows, daily)
+    forecast.learn(v, seen.phi, seen.target, trust * season.weight, rows, daily)
     limit = profile.LIMIT * v.season_error + floor
     profile.learn(state, season, value, error, limit, daily, told & ~season.visited)
-    rate = 1.0 / np.minimum(
-        np.maximum(rows.n - (RECENT - 2.0), 1.0), np.maximum(SLOW_ROWS, SLOW_DAYS * daily)
-    )
-    rate = rate * ~strayed
+    known = np.maximum(rows.n - (RECENT - 2.0), 1.0)
+    memory = np.maximum(SLOW_ROWS, SLOW_DAYS * daily)
+    rate = ~strayed / np.minimum(known, memory)
     course.learn(v, season, value, seen.span, v.error + floor)
     v.level += rate * moved
     v.spread += rate * (np.abs(moved) - v.spread)
+    rate = cadence.pace(known, memory, daily, season.weight) * ~strayed
     v.error += rate * (error - v.error)
     v.season_error += rate * (near - v.season_error)
     v.week_error += rate * (np.where(season.repeated, near_week, near) - v.week_error)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluxd.core.detect import cadence
 from fluxd.core.detect.layout import FORECAST, TINY, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 from fluxd.core.detect.tail import FAR_DAYS, FAR_ROWS, LN10, skewness
@@ -45,7 +46,7 @@ def judge(
     trust = np.minimum(np.maximum((NORMAL - shape) / NORMAL_WIDTH, 0.0), 1.0)
     trust *= known
     memory = np.maximum(FAR_ROWS, FAR_DAYS * daily)
-    bursts = COUNTED * np.maximum(v.far - PARDONED, 0.0) + LEAST_FAR
+    bursts = COUNTED * np.maximum(v.far - PARDONED, 0.0) + LEAST_FAR * cadence.part(daily)
     most = -np.log10(bursts / (np.minimum(rows.n, memory) + 1.0))
     more = PER_BURST * np.maximum(v.far - PARDONED_OF_MARGIN, 0.0)
     margin = MARGIN + np.minimum(more, MOST_MARGIN)

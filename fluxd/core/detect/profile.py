@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fluxd.core.detect import cadence
 from fluxd.core.detect.layout import (
     DAY_BINS,
     DAY_S,
@@ -43,6 +44,7 @@ class Season:
     base: Floats  # of the two the one that has been right more
     weekly: Bools  # whether that is the week's
     repeated: Bools  # whether the week's bin was visited in an earlier week
+    weight: Floats  # of the row in what is learnt of errors: see `cadence`
     known: Bools  # whether the base rests on earlier days
     visited: Bools  # whether there was an earlier day at all
     error: Floats  # mean error of the forecast at this time of day; overall where unknown
@@ -71,7 +73,8 @@ def look(v: Vitals, state: State, rows: Rows, daily: Floats) -> Season:
     far *= counts.take(other) > 0
     span = rows.timestamps - state.firsts[rows.slots]
     # On the first day a bin knows but the rows just before, which is not what it will stand for.
-    day = np.where((seen > 0.0) & (span >= DAY_S), value + beside * far + v.shift, v.short)
+    found = (seen > 0.0) & (span >= DAY_S)
+    day = np.where(found, value + beside * far + v.shift, v.short)
     week_at = rows.slots * WEEK_BINS + rows.local % WEEK_S // WEEK_BIN_S
     week_value = state.week.reshape(-1).take(week_at).astype(np.float64)
     week_seen = state.week_rows.reshape(-1).take(week_at).astype(np.float64)
@@ -89,6 +92,7 @@ def look(v: Vitals, state: State, rows: Rows, daily: Floats) -> Season:
         base=np.where(weekly, week, day),
         weekly=weekly,
         repeated=repeated,
+        weight=cadence.weight(daily, found),
         known=weekly | (seen > DAY_KNOWN * visit),
         visited=weekly | (seen > visit),
         error=np.where(seen > ERROR_KNOWN, error, v.error),

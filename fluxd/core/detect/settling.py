@@ -21,7 +21,7 @@ MEAN_ROWS = 60.0  # of the new level
 SIDE, ERRORS = 0.5, 2.0  # edges of the season's error that count as being off; mean errors
 HOLD = 0.5  # of the rows of being off stay with one that is not
 BASE_ROWS = 30.0  # of the means of base and offset
-BASE_S, LEAST_BASE = 1_800.0, 6.0  # of the base's, lest the slope of a wave look like a step
+BASE_S, LEAST_BASE = 1_800.0, 2.0  # of the base's, lest the slope of a wave look like a step
 OFFSET_LIMIT = 6.0  # mean errors that one row counts for
 
 

@@ -10,6 +10,7 @@ from fluxd.core.detect.layout import FORECAST, RECENT, TINY, WARMUP, Bools, Floa
 from fluxd.core.detect.rounds import Rows
 
 LEAST_ROWS, LONGER = 40.0, 5.0  # at least so many rows, and so many times the longest so far
+LEAST_S, FEWEST = 12_000.0, 10.0  # or as many as come in this time, but no fewer
 LIVELY_ROWS, LIVELY_CHANGES = 1.2, 100.0  # mean rows without a change; changes seen at least
 MEAN_CHANGES = 200.0  # over which the mean is taken
 FADE_DAYS, FADE_ROWS = 3.0, 2_000.0  # the longest is forgotten slowly
@@ -36,10 +37,12 @@ def learn(v: Vitals, rows: Rows, daily: Floats) -> None:
 
 def stuck(v: Vitals) -> Bools:
     """Tell whether it has just become news that a lively metric stands still."""
-    still = v.held >= LEAST_ROWS
+    still = v.held >= FEWEST
     if not np.count_nonzero(still):
         return still
-    least = np.maximum(LEAST_ROWS, LONGER * (v.held_most + 1.0))
+    least = LEAST_S / np.maximum(v.interval, 1.0)
+    least = np.minimum(np.maximum(least, FEWEST), LEAST_ROWS)
+    least = np.maximum(least, LONGER * (v.held_most + 1.0))
     news = (v.held >= least) & (v.held < least + TOLD_ROWS)
     return news & (v.changes >= LIVELY_CHANGES) & (v.held_mean < LIVELY_ROWS)
 

@@ -5,7 +5,7 @@ Works on rows of shape (parts, metrics), one part per question asked of a datapo
 
 import numpy as np
 
-from fluxd.core.detect import steady
+from fluxd.core.detect import cadence, steady
 from fluxd.core.detect.layout import FORECAST, TINY, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
@@ -125,23 +125,23 @@ def learn(
     light: Floats,
     rows: Rows,
     daily: Floats,
-    spared: Bools,
+    weight: Floats,
 ) -> None:
     """Move edge, index and shape by one row per metric; `side` is the sign of the forecast's.
 
-    `spared` is where nothing is to be learnt.
+    `weight` is what the row counts for in the shape; where it is 0 nothing is learnt.
     """
     seldom = steady.seldom(v, rows.n)
     if rows.oldest >= WARMUP:
-        live = (rows.seen >= WARMUP) & ~spared & ~seldom
+        live = (rows.seen >= WARMUP) & (weight > 0.0) & ~seldom
         beyond = (distance > np.maximum(v.edge, floor)) & live
         v.far *= 1.0 - 1.0 / np.maximum(FAR_ROWS, FAR_DAYS * daily)
         _learn_tail(v, distance, floor, light, rows, beyond)
         np.copyto(v.edge, _edge(v, distance, floor, rows, live), where=live)
     limited = np.where(seldom, distance, np.minimum(distance, SHAPE_LIMIT * v.mean + floor))
     memory = np.minimum(np.maximum(SHAPE_PART * rows.n, SHAPE_FIRST), SHAPE_ROWS)
-    rate = 1.0 / np.minimum(np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0), memory)
-    rate = rate * (v.run <= SHAPE_RUN) * ~spared
+    known = np.maximum(rows.n - (FIRST_ROWS - 1.0), 1.0)
+    rate = cadence.pace(known, memory, daily, weight) * (v.run <= SHAPE_RUN)
     if rows.youngest < SHAPE_YOUNG:
         limited = np.where(rows.counts < SHAPE_YOUNG, distance, limited)
         rate = np.where(rows.counts < FIRST_ROWS, 0.0, rate)
