@@ -42,8 +42,10 @@ def roll_up(timestamps: Ints, values: Floats) -> dict[int, Hour]:
     edges = np.flatnonzero(np.diff(hours, prepend=-1))
     sizes = np.diff(edges, append=len(hours))
     lowest, highest = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
-    # Divided before they are added up: a sum of the largest numbers would be infinite.
-    means = np.add.reduceat(values / np.repeat(sizes, sizes), edges)
+    # Divided before they are added up: a sum of the largest numbers would be infinite. Three thirds
+    # of the very largest still are, by rounding; what is beyond the highest is taken back below.
+    with np.errstate(over="ignore"):
+        means = np.add.reduceat(values / np.repeat(sizes, sizes), edges)
     means = np.clip([float(f"{mean:.{MEAN_DIGITS}g}") for mean in means.tolist()], lowest, highest)
     columns = (
         (hours[edges] * HOUR_S).tolist(),

@@ -97,7 +97,8 @@ def regroup(parts: Sequence[Rollups], step: int) -> Rollups:
     highest = np.maximum.reduceat(highest, edges)
     # Divided before they are added up: a sum of the largest numbers would be infinite.
     shares = mean * (count / np.repeat(totals, np.diff(edges, append=len(starts))))
-    means = np.clip(np.add.reduceat(shares, edges), lowest, highest)  # rounding stays inside too
+    with np.errstate(over="ignore"):
+        means = np.clip(np.add.reduceat(shares, edges), lowest, highest)  # rounding stays inside
     return Rollups(starts[edges], lowest, highest, means, totals)
 
 
