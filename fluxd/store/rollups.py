@@ -34,6 +34,16 @@ class Rollups:
     count: Ints
 
 
+def added_up(shares: Floats, edges: Ints) -> Floats:
+    """Return the mean of each group, of its values' shares of it; the groups begin at `edges`.
+
+    A sum of the largest numbers would be infinite. Three thirds of the very largest still are, by
+    rounding, so that means are to be kept within the lowest and the highest.
+    """
+    with np.errstate(over="ignore"):
+        return np.add.reduceat(shares, edges)
+
+
 def roll_up(timestamps: Ints, values: Floats) -> dict[int, Hour]:
     """Return each hour that has any of the datapoints, by its beginning (s)."""
     if not len(timestamps):
@@ -42,10 +52,7 @@ def roll_up(timestamps: Ints, values: Floats) -> dict[int, Hour]:
     edges = np.flatnonzero(np.diff(hours, prepend=-1))
     sizes = np.diff(edges, append=len(hours))
     lowest, highest = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
-    # Divided before they are added up: a sum of the largest numbers would be infinite. Three thirds
-    # of the very largest still are, by rounding; what is beyond the highest is taken back below.
-    with np.errstate(over="ignore"):
-        means = np.add.reduceat(values / np.repeat(sizes, sizes), edges)
+    means = added_up(values / np.repeat(sizes, sizes), edges)
     means = np.clip([float(f"{mean:.{MEAN_DIGITS}g}") for mean in means.tolist()], lowest, highest)
     columns = (
         (hours[edges] * HOUR_S).tolist(),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluxd.core.bands import Band
-from fluxd.store.rollups import Rollups
+from fluxd.store.rollups import Rollups, added_up
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -95,10 +95,8 @@ def regroup(parts: Sequence[Rollups], step: int) -> Rollups:
     totals = np.add.reduceat(count, edges)
     lowest = np.minimum.reduceat(lowest, edges)
     highest = np.maximum.reduceat(highest, edges)
-    # Divided before they are added up: a sum of the largest numbers would be infinite.
     shares = mean * (count / np.repeat(totals, np.diff(edges, append=len(starts))))
-    with np.errstate(over="ignore"):
-        means = np.clip(np.add.reduceat(shares, edges), lowest, highest)  # rounding stays inside
+    means = np.clip(added_up(shares, edges), lowest, highest)
     return Rollups(starts[edges], lowest, highest, means, totals)
 
 

@@ -25,7 +25,7 @@ def weight(daily: Floats, found: Bools) -> Floats:
     Less where the profiles do not know its time of day yet (not `found`): errors are larger then
     than they will ever be again.
     """
-    return np.where(found, 1.0, part(daily) ** 2)
+    return np.where(found, 1.0, _unfound(daily))
 
 
 def pace(n: Floats, memory: Floats, daily: Floats, weighs: Floats) -> Floats:
@@ -34,7 +34,7 @@ def pace(n: Floats, memory: Floats, daily: Floats, weighs: Floats) -> Floats:
     As if all rows of the first day had had the weight of rows without a profile.
     """
     first = np.minimum(n, daily)
-    rows = n - first * (1.0 - part(daily) ** 2)
+    rows = n - first * (1.0 - _unfound(daily))
     share: Floats = weighs / np.maximum(np.minimum(rows, memory), weighs)
     return share
 
@@ -49,3 +49,7 @@ def lift(daily: Floats, n: Floats, known: Bools) -> Floats:
     often = OFTEN * np.log10(np.maximum(np.minimum(daily, n) / USUAL, 1.0))
     more: Floats = seldom - often
     return more
+
+
+def _unfound(daily: Floats) -> Floats:
+    return part(daily) ** 2

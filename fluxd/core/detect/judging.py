@@ -77,7 +77,7 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     witness = seen.season.known & (v.ongoing * v.interval <= ONGOING_S)
     main = case(rare, normal, witness) * habitual * ~seen.homeward
     doubt = doubts(seen.light[FORECAST], normal, rows.n)
-    doubt = np.where(seen.season.known, doubt * cadence.part(daily), doubt)
+    doubt *= np.where(seen.season.known, cadence.part(daily), 1.0)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
     shown, seldom = rare, seen.seldom
     if np.count_nonzero(seldom):

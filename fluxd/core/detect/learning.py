@@ -22,7 +22,7 @@ from fluxd.core.detect.state import State
 SLOW_ROWS, SLOW_DAYS = 200.0, 2.0  # memory of level, spread and errors: the longer of the two
 ERROR_LIMIT, LEVEL_LIMIT, SHORT_LIMIT = 6.0, 6.0, 50.0  # mean errors (spreads) one row counts for
 LASTING_ROWS = 3.0  # after which it teaches nothing of errors
-FIRST_ROWS, EASE = 8, 2.0  # that are not limited; by so much more while the metric is young
+FREE_ROWS, EASE = 8, 2.0  # that are not limited; by so much more while the metric is young
 TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
 
 
@@ -58,9 +58,9 @@ def learn(
     moved_short = _within(short, SHORT_LIMIT * v.spread + floor)
     # What was constant for long has nothing to forget but its constancy.
     awakes = (rows.counts >= forecast.YOUNG) & (v.changes < forecast.YOUNG)
-    young = awakes | (rows.counts < FIRST_ROWS) | (v.changes < FIRST_ROWS)
-    if np.count_nonzero(young):  # no scale yet to limit anything by
-        np.copyto(trust, 1.0, where=young)
+    free = awakes | (rows.counts < FREE_ROWS) | (v.changes < FREE_ROWS)
+    if np.count_nonzero(free):  # no scale yet to limit anything by
+        np.copyto(trust, 1.0, where=free)
         for limited, whole in (
             (error, seen.error),
             (near, off),
@@ -68,7 +68,7 @@ def learn(
             (moved, change),
             (moved_short, short),
         ):
-            np.copyto(limited, whole, where=young)
+            np.copyto(limited, whole, where=free)
     forecast.learn(v, seen.phi, seen.target, trust * season.weight, rows, daily)
     limit = profile.LIMIT * v.season_error + floor
     profile.learn(state, season, value, error, limit, daily, told & ~season.visited)
