@@ -204,6 +204,23 @@ def poison(size: float, rows: int, pause: int, again: float, out: int) -> Maker:
     return make
 
 
+def lasts_for_hours(step: int, days: int, rows: int) -> Maker:
+    """Be off for so many rows, and a day later, for one, to the other side."""
+
+    def make(run: Run) -> Made:
+        day = DAY // step
+        at = days * day + int(run.rng.integers(5, day - 5))
+        then = at + rows + day
+        x = run.rng.normal(size=then + 2)
+        times = clock(x.size, step)
+        x += wave(times)
+        x[at : at + rows] += run.sign * 12.0
+        x[then] -= run.sign * 15.0
+        return times, run.dress(x), Truth(wanted=((at, at + 3), (then, then + 1)))
+
+    return make
+
+
 def glitch_at_first(size: float, at: int, again: float) -> Maker:
     """Send an absurd value before there is a scale; half a day later it is forgotten."""
 

@@ -14,6 +14,7 @@ from core.synthetic_events import (
     first_hour,
     glitch_at_first,
     lasts,
+    lasts_for_hours,
     leak,
     on_a_wave,
     poison,
@@ -137,6 +138,8 @@ SELDOM: dict[str, Maker] = {
     "job of 1 every hour": coarse_job(3_600, 8),
     "week: office, by the hour": week("office", 3_600),
     "stuck, by the hour": stuck_by_the_hour,
+    "twelve hours of 12 by the hour": lasts_for_hours(3_600, 20, 12),
+    "five hours of 12 by 300 s": lasts_for_hours(300, 5, 60),
 }
 OFTEN: dict[str, Maker] = {
     f"quiet, by 10 s: {kind}": quiet(kind, 2, 10) for kind in ("gaussian", "daily wave")

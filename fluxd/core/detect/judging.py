@@ -156,9 +156,13 @@ def _ongoing(v: Vitals, result: Floats, off: Bools) -> Floats:
     return np.where(goes_on & lasting(v, 0.0), np.maximum(result, THRESHOLD), result)
 
 
-def lasting(v: Vitals, rows: float) -> Bools:
-    """Tell where an anomaly has lasted for more than so many rows, and for no more than an hour."""
-    now: Bools = (v.ongoing > rows) & (v.ongoing * v.interval <= ONGOING_S)
+def lasting(v: Vitals, rows: float, least: float = 0.0) -> Bools:
+    """Tell where an anomaly has lasted for more than so many rows, and for no more than an hour.
+
+    Or for no more than `least` rows, where that is longer.
+    """
+    most = np.maximum(ONGOING_S, least * v.interval)
+    now: Bools = (v.ongoing > rows) & (v.ongoing * v.interval <= most)
     return now
 
 

@@ -21,7 +21,8 @@ from fluxd.core.detect.state import State
 
 SLOW_ROWS, SLOW_DAYS = 200.0, 2.0  # memory of level, spread and errors: the longer of the two
 ERROR_LIMIT, LEVEL_LIMIT, SHORT_LIMIT = 6.0, 6.0, 50.0  # mean errors (spreads) one row counts for
-LASTING_ROWS = 3.0  # after which it teaches nothing of errors
+# Rows after which what lasts teaches nothing of errors; for an hour, or so many rows.
+LASTING_ROWS, SPARED_ROWS = 3.0, 36.0
 FREE_ROWS, EASE = 8, 2.0  # that are not limited; by so much more while the metric is young
 TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
 
@@ -41,7 +42,7 @@ def learn(
     # What lasts says nothing of how far off this metric usually is, and what is far from the level
     # on a day that has no yesterday nothing of its level and times of day, either.
     strayed = seen.strayed & lasting(v, 0.0)
-    spared = strayed | lasting(v, LASTING_ROWS)
+    spared = strayed | lasting(v, LASTING_ROWS, SPARED_ROWS)
     weight = season.weight * ~spared
     tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, weight)
     young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
