@@ -1,6 +1,7 @@
 import contextlib
 import logging
 import random
+from collections.abc import Iterator
 
 import apsw
 import pytest
@@ -18,24 +19,30 @@ def _silent(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)  # the store misses the power, and says so
 
 
-def rounds(count: int, synchronous: str | None = None) -> list[Outcome]:
-    rng = random.Random(count)
-    outcomes: list[Outcome] = []
+LEAST_ROUNDS = 60
+MOST_ROUNDS = 600  # the threads decide what a round comes to: some sixty seal next to nothing
+
+
+def rounds(synchronous: str | None = None) -> Iterator[Outcome]:
+    rng = random.Random(60)
     found = Found({}, {})
-    for _ in range(count):
+    for _ in range(MOST_ROUNDS):
         outcome, found = play(rng, found, synchronous=synchronous)
-        outcomes.append(outcome)
+        yield outcome
         if outcome.faults or rng.random() < 0.3:
             found = Found({}, {})
-    return outcomes
 
 
 def test_what_was_acknowledged_survives_a_power_cut() -> None:
-    outcomes = rounds(60)
-    assert [outcome.faults for outcome in outcomes if outcome.faults] == []
-    assert sum(outcome.acknowledged for outcome in outcomes) > 1000
-    assert sum(outcome.sealed for outcome in outcomes) > 100
-    assert sum(outcome.pruned for outcome in outcomes) > 0
+    acknowledged = sealed = pruned = 0
+    for played, outcome in enumerate(rounds(), 1):
+        assert outcome.faults == []
+        acknowledged += outcome.acknowledged
+        sealed += outcome.sealed
+        pruned += outcome.pruned
+        if played >= LEAST_ROUNDS and acknowledged > 1000 and sealed > 100 and pruned > 0:
+            return
+    pytest.fail(f"too little to lose: {acknowledged=}, {sealed=}, {pruned=}")
 
 
 @pytest.mark.parametrize("length", [1, 15, 30, 60, 100, 512, 4096])
@@ -54,4 +61,4 @@ def test_a_first_start_that_a_power_cut_ended_leaves_nothing_wrong(length: int) 
 
 @pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
 def test_the_cut_finds_a_store_that_does_not_sync_its_commits(synchronous: str) -> None:
-    assert sum(outcome.lost for outcome in rounds(40, synchronous)) > 0
+    assert any(outcome.lost for outcome in rounds(synchronous))
