@@ -1,5 +1,7 @@
 """What is learnt from a row; every error is limited first, lest an anomaly spoil the baseline."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fluxd.core.detect import (
@@ -27,6 +29,18 @@ FREE_ROWS, EASE = 8, 2.0  # that are not limited; by so much more while the metr
 TRUSTED = 3.0  # mean errors up to which a row fully teaches the regression
 
 
+@dataclass(slots=True)
+class _Lesson:
+    """What one row says of each of several metrics, limited lest one row say too much."""
+
+    trust: Floats  # that its error is the metric's own and not an anomaly's: 0 to 1
+    error: Floats
+    near: Floats  # distance from the season of days
+    near_week: Floats  # from the season of weeks
+    moved: Floats  # from the level
+    moved_short: Floats  # from the last few rows
+
+
 def learn(
     v: Vitals,
     state: State,
@@ -45,48 +59,58 @@ def learn(
     spared = strayed | lasting(v, LASTING_ROWS, SPARED_ROWS)
     weight = season.weight * ~spared
     tail.learn(v, seen.distance, seen.side, floor, seen.light, rows, daily, weight)
-    young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
-    ease = np.where(young, EASE, 1.0)
-    trust = np.minimum((TRUSTED * ease * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
-    trust *= trust * ~strayed
-    off = np.abs(value - season.day)
-    off_week = np.abs(value - season.week)
-    change, short = value - v.level, value - v.short
-    limit = ERROR_LIMIT * ease * v.season_error + floor
-    error = np.minimum(seen.error, ERROR_LIMIT * ease * v.error + floor)
-    near, near_week = np.minimum(off, limit), np.minimum(off_week, limit)
-    moved = _within(change, LEVEL_LIMIT * ease * v.spread + LEAST_FLOOR)
-    moved_short = _within(short, SHORT_LIMIT * v.spread + floor)
-    # What was constant for long has nothing to forget but its constancy.
-    awakes = (rows.counts >= forecast.YOUNG) & (v.changes < forecast.YOUNG)
-    free = awakes | (rows.counts < FREE_ROWS) | (v.changes < FREE_ROWS)
-    if np.count_nonzero(free):  # no scale yet to limit anything by
-        np.copyto(trust, 1.0, where=free)
-        for limited, whole in (
-            (error, seen.error),
-            (near, off),
-            (near_week, off_week),
-            (moved, change),
-            (moved_short, short),
-        ):
-            np.copyto(limited, whole, where=free)
-    forecast.learn(v, seen.phi, seen.target, trust * season.weight, rows, daily)
+    lesson = _lesson(v, rows, seen, strayed)
+    forecast.learn(v, seen.phi, seen.target, lesson.trust * season.weight, rows, daily)
     limit = profile.LIMIT * v.season_error + floor
-    profile.learn(state, season, value, error, limit, daily, told & ~season.visited)
+    profile.learn(state, season, value, lesson.error, limit, daily, told & ~season.visited)
     known = np.maximum(rows.n - (RECENT - 2.0), 1.0)
     memory = np.maximum(SLOW_ROWS, SLOW_DAYS * daily)
     rate = ~strayed / np.minimum(known, memory)
     course.learn(v, season, value, seen.span, v.error + floor)
-    v.level += rate * moved
-    v.spread += rate * (np.abs(moved) - v.spread)
+    v.level += rate * lesson.moved
+    v.spread += rate * (np.abs(lesson.moved) - v.spread)
     rate = cadence.pace(known, memory, daily, season.weight) * ~strayed
-    v.error += rate * (error - v.error)
-    v.season_error += rate * (near - v.season_error)
-    v.week_error += rate * (np.where(season.repeated, near_week, near) - v.week_error)
-    v.short += moved_short / forecast.SHORT_ROWS
+    v.error += rate * (lesson.error - v.error)
+    v.season_error += rate * (lesson.near - v.season_error)
+    near_week = np.where(season.repeated, lesson.near_week, lesson.near)
+    v.week_error += rate * (near_week - v.week_error)
+    v.short += lesson.moved_short / forecast.SHORT_ROWS
     settling.learn(v, state, season, value, floor, rows, daily)
     habit.learn(v, value)
     extremes.learn(v, state, rows)
+
+
+def _lesson(v: Vitals, rows: Rows, seen: Look, strayed: Bools) -> _Lesson:
+    """Limit what a row says by what the metric is known for, if it is known for anything yet."""
+    value, floor, season = seen.value, seen.floor, seen.season
+    young = (rows.counts < forecast.YOUNG) | (v.changes < forecast.YOUNG)
+    ease = np.where(young, EASE, 1.0)
+    trust = np.minimum((TRUSTED * ease * v.error + floor) / np.maximum(seen.error, TINY), 1.0)
+    off, off_week = np.abs(value - season.day), np.abs(value - season.week)
+    change, short = value - v.level, value - v.short
+    limit = ERROR_LIMIT * ease * v.season_error + floor
+    lesson = _Lesson(
+        trust=trust * trust * ~strayed,
+        error=np.minimum(seen.error, ERROR_LIMIT * ease * v.error + floor),
+        near=np.minimum(off, limit),
+        near_week=np.minimum(off_week, limit),
+        moved=_within(change, LEVEL_LIMIT * ease * v.spread + LEAST_FLOOR),
+        moved_short=_within(short, SHORT_LIMIT * v.spread + floor),
+    )
+    # What was constant for long has nothing to forget but its constancy.
+    awakes = (rows.counts >= forecast.YOUNG) & (v.changes < forecast.YOUNG)
+    free = awakes | (rows.counts < FREE_ROWS) | (v.changes < FREE_ROWS)
+    if np.count_nonzero(free):  # no scale yet to limit anything by
+        np.copyto(lesson.trust, 1.0, where=free)
+        for limited, whole in (
+            (lesson.error, seen.error),
+            (lesson.near, off),
+            (lesson.near_week, off_week),
+            (lesson.moved, change),
+            (lesson.moved_short, short),
+        ):
+            np.copyto(limited, whole, where=free)
+    return lesson
 
 
 def _within(change: Floats, limit: Floats) -> Floats:
