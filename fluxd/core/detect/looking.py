@@ -77,17 +77,13 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
     target = (value - v.level) / scale
     plain = np.abs(target - guess) * scale
     usual = v.error + floor
-    v.unrest += (np.minimum(plain, UNREST_LIMIT * usual) - v.unrest) / np.minimum(
-        rows.n + 1.0, UNREST_ROWS
-    )
-    # Where the season makes a step here (a shift of hands, a weekend), the last rows don't know.
-    turned = v.base.copy() if rows.youngest else np.where(rows.counts, v.base, season.base)
-    by_season = np.abs(value - season.base - v.offset)
-    stepped = season.known & (np.abs(season.base - turned) > STEP * usual) & (by_season < plain)
-    stepped &= rows.counts >= forecast.YOUNG
+    memory = np.minimum(rows.n + 1.0, UNREST_ROWS)
+    v.unrest += (np.minimum(plain, UNREST_LIMIT * usual) - v.unrest) / memory
     expected = guess * scale + v.level
-    if np.count_nonzero(stepped):
-        expected = np.where(stepped, season.base + v.offset, expected)
+    by_season = _turned(v, season, rows, STEP * usual)
+    by_season &= np.abs(value - season.base - v.offset) < plain
+    if np.count_nonzero(by_season):
+        expected = np.where(by_season, season.base + v.offset, expected)
     error, expected, usual_here = _on_probation(v, season, value, expected)
     off_season = np.abs(value - usual_here)
     off_season, strayed, homeward = _first_day(v, season, value, expected, off_season, least)
@@ -124,6 +120,13 @@ def look(v: Vitals, state: State, pairs: Singles, rows: Rows, daily: Floats) -> 
         lowest=lowest,
         highest=highest,
     )
+
+
+def _turned(v: Vitals, season: profile.Season, rows: Rows, step: Floats) -> Bools:
+    """Tell where the season makes a step (at a weekend, say), of which the last rows don't know."""
+    before = v.base if rows.youngest else np.where(rows.counts, v.base, season.base)
+    made = season.known & (np.abs(season.base - before) > step)
+    return made & (rows.counts >= forecast.YOUNG)
 
 
 def _on_probation(
