@@ -63,31 +63,35 @@ def write_groups(
     for group in groups:
         incident = group.incident or _insert(connection, group, now)
         changed |= dict.fromkeys(_leave(connection, incident, group.members, now))
-        connection.executemany(
-            "INSERT INTO incident_members (anomaly, incident, series, silent, since)"
-            " VALUES (?1, ?2, ?3, ?4, ?5)"
-            " ON CONFLICT (anomaly, incident) DO UPDATE SET silent = excluded.silent, until = NULL",
-            [
-                (
-                    one.anomaly,
-                    incident,
-                    one.series,
-                    group.silent[one.anomaly],
-                    one.started if one.went_on else None,
-                )
-                for one in group.members
-            ],
-        )
-        connection.execute(
-            "UPDATE incident_rows SET first = coalesce(?2, first), last = coalesce(?3, last)"
-            " WHERE id = ?1",
-            (incident, group.first, group.last),
-        )
+        _join(connection, incident, group)
         changed[incident] = None
     for incident in changed:
         refresh(connection, incident, fleet=fleet, offset=offset, now=now)
     connection.execute("DELETE FROM incident_queue WHERE seq <= ?", (upto,))
     return list(changed)
+
+
+def _join(connection: apsw.Connection, incident: int, group: Grouped) -> None:
+    connection.executemany(
+        "INSERT INTO incident_members (anomaly, incident, series, silent, since)"
+        " VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (anomaly, incident) DO UPDATE SET silent = excluded.silent, until = NULL",
+        [
+            (
+                one.anomaly,
+                incident,
+                one.series,
+                group.silent[one.anomaly],
+                one.started if one.went_on else None,
+            )
+            for one in group.members
+        ],
+    )
+    connection.execute(
+        "UPDATE incident_rows SET first = coalesce(?2, first), last = coalesce(?3, last)"
+        " WHERE id = ?1",
+        (incident, group.first, group.last),
+    )
 
 
 def _leave(
@@ -153,6 +157,18 @@ def refresh(
         _renew(connection, incident, before, gathered, account, text, now)
 
 
+def _developed(
+    connection: apsw.Connection, incident: int, before: _Before, account: Account
+) -> tuple[State, Severity]:
+    """Return the state that an incident has come to, and its severity, which only rises."""
+    state, severity = before.state, max(before.severity, account.severity, key=rank)
+    if is_worse(before.severity, before.metrics, severity, account.metrics):
+        state = after(state, "worsened") or state
+    since = -1 if before.closed is None else before.closed
+    lasting = is_lasting(connection, incident, since=since)
+    return after(state, "appeared" if lasting else "over") or state, severity
+
+
 def _renew(
     connection: apsw.Connection,
     incident: int,
@@ -162,13 +178,8 @@ def _renew(
     sentence: str,
     now: int,
 ) -> None:
-    """Store an incident as its anomalies are now; its severity only rises."""
-    state, severity = before.state, max(before.severity, account.severity, key=rank)
-    if is_worse(before.severity, before.metrics, severity, account.metrics):
-        state = after(state, "worsened") or state
-    since = -1 if before.closed is None else before.closed
-    lasting = is_lasting(connection, incident, since=since)
-    state = after(state, "appeared" if lasting else "over") or state
+    """Store an incident as its anomalies are now."""
+    state, severity = _developed(connection, incident, before, account)
     ended = None
     if state == "resolved":
         ended = before.closed or last_end(connection, incident) or now
