@@ -115,59 +115,14 @@ class Daemon:
         self.telling = Telling(store, bank.local, clock=clock)
         self.scheduler = Scheduler(
             self._analyse,
-            [
-                Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
-                Job("measure", self._measure, 5.0),
-                Job("probe", lambda _now: self._probe(), 2.0),
-                Job("checkpoint", store.tend_log, 1.0),
-                Job("save summaries", self.summaries.save, 2.0),
-                Job("save states", self.states.save, 0.5),
-                Job("save ledgers", lambda now: save_ledgers(store, now), 2.0),
-                Job("seal", self.sealer.run, 2.0),
-                Job("keep bands", BandKeeper(store, config.retention.band).run, 2.0),
-                Job("rebuild", Rebuilder(store, self.analysis, self.states.save_slice).step, 2.0),
-                Job("keep evidence", EvidenceKeeper(store, self.analysis.knowledge).run, 2.0),
-                Job("forget", self.forgetter.run, 5.0),
-                Job("silence", self.silence.run, 5.0),
-                Job("self-test", self.selftester.step, 60.0),
-                *self.telling.jobs(),
-            ],
+            self._jobs(),
             store.feed.wait,
             store.feed.wake,
             clock,
             rest=Pace(lambda: store.writer.datapoints).rest_s,
         )
-        self.services = Services(
-            store=store,
-            knowledge=self.analysis.knowledge,
-            clock=clock,
-            lag_s=self.analysis.lag_s,
-            last_tick=lambda: self.scheduler.last_tick,
-            reports=ChainMap(self.scheduler.reports, self.telling.sender.reports),
-            max_age=config.ingest.max_age,
-            max_inflated_bytes=config.ingest.max_inflated_bytes,
-            allow_get=config.ingest.allow_get,
-            command=lambda what: welcome.typed(what, store.path.parent),
-            hosts=hosts_of(config.server.listen, config.server.hosts),
-            bounds=self.bounds,
-            sealed=lambda: self.sealer.sealed,
-            merged=lambda: self.sealer.merged,
-            states=self.summaries.states,
-            rate=lambda: self.rate.per_second,
-            selftest=lambda: self.selftester.latest,
-            send_test=self.telling.send_test,
-        )
-        listen = config.server.listen
-        try:
-            self.server = Server(
-                create_app(self.services), listen.host, listen.port, threads=config.server.threads
-            )
-        except OSError as error:
-            held = "stop the program that does, or " if error.errno == errno.EADDRINUSE else ""
-            raise ConfigError(
-                f"can't listen on {listen}: {error.strerror or error}; "
-                f"{held}choose another address with --listen"
-            ) from error
+        self.services = self._services()
+        self.server = self._listen()
 
     def run(self, data: Path) -> None:
         """Serve until a signal, then stop in order: requests, analysis, state, store."""
@@ -193,6 +148,65 @@ class Daemon:
         self.telling.sender.stop()
         self._save()
         log.info("stopped")
+
+    def _jobs(self) -> list[Job]:
+        """Return what is done beside the analysis, and how often (s)."""
+        store, config = self.store, self._config
+        return [
+            Job("watchdog", self._ping, self.notifier.watchdog_s or 5.0),
+            Job("measure", self._measure, 5.0),
+            Job("probe", lambda _now: self._probe(), 2.0),
+            Job("checkpoint", store.tend_log, 1.0),
+            Job("save summaries", self.summaries.save, 2.0),
+            Job("save states", self.states.save, 0.5),
+            Job("save ledgers", lambda now: save_ledgers(store, now), 2.0),
+            Job("seal", self.sealer.run, 2.0),
+            Job("keep bands", BandKeeper(store, config.retention.band).run, 2.0),
+            Job("rebuild", Rebuilder(store, self.analysis, self.states.save_slice).step, 2.0),
+            Job("keep evidence", EvidenceKeeper(store, self.analysis.knowledge).run, 2.0),
+            Job("forget", self.forgetter.run, 5.0),
+            Job("silence", self.silence.run, 5.0),
+            Job("self-test", self.selftester.step, 60.0),
+            *self.telling.jobs(),
+        ]
+
+    def _services(self) -> Services:
+        """Return what the web shows and asks of the other parts."""
+        store, config = self.store, self._config
+        return Services(
+            store=store,
+            knowledge=self.analysis.knowledge,
+            clock=self._clock,
+            lag_s=self.analysis.lag_s,
+            last_tick=lambda: self.scheduler.last_tick,
+            reports=ChainMap(self.scheduler.reports, self.telling.sender.reports),
+            max_age=config.ingest.max_age,
+            max_inflated_bytes=config.ingest.max_inflated_bytes,
+            allow_get=config.ingest.allow_get,
+            command=lambda what: welcome.typed(what, store.path.parent),
+            hosts=hosts_of(config.server.listen, config.server.hosts),
+            bounds=self.bounds,
+            sealed=lambda: self.sealer.sealed,
+            merged=lambda: self.sealer.merged,
+            states=self.summaries.states,
+            rate=lambda: self.rate.per_second,
+            selftest=lambda: self.selftester.latest,
+            send_test=self.telling.send_test,
+        )
+
+    def _listen(self) -> Server:
+        settings = self._config.server
+        listen = settings.listen
+        try:
+            return Server(
+                create_app(self.services), listen.host, listen.port, threads=settings.threads
+            )
+        except OSError as error:
+            held = "stop the program that does, or " if error.errno == errno.EADDRINUSE else ""
+            raise ConfigError(
+                f"can't listen on {listen}: {error.strerror or error}; "
+                f"{held}choose another address with --listen"
+            ) from error
 
     def _analyse(self, now: int) -> bool:
         self.listener.listen(now)
