@@ -212,3 +212,16 @@ def test_what_a_name_tells() -> None:
     assert known.tells_sender(2)
     assert known.akin(frozenset(), 2, {}, {2: 1}, 3)
     assert not known.akin(frozenset(), 2, {}, {2: 1}, 10)  # one of ten does not stand for them
+
+
+def test_among_few_metrics_a_host_makes_kin_and_a_kind_does_not() -> None:
+    known = Fleet()
+    hosts = [f"web-{host}.{kind}" for host in range(1, 4) for kind in ("cpu", "mem", "rps", "lat")]
+    labels = [f"{kind}.host=db-{host}" for host in (1, 2) for kind in ("load", "io")]
+    known.add((name, 1) for name in (*hosts, *labels, *(f"{n}.x{n}" for n in "abcdefghij")))
+    assert known.tells("web-2")
+    assert not known.tells("cpu")  # it is rare enough, and yet stands behind each host
+    assert known.tells("db-1")  # what a label says stands behind the label alone
+    spike = parts_of("web-2.cpu")
+    assert not known.akin(parts_of("web-3.cpu"), 1, dict.fromkeys(spike, 1), {1: 1}, 1)
+    assert known.akin(parts_of("web-2.mem"), 1, dict.fromkeys(spike, 1), {1: 1}, 1)
