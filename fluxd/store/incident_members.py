@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 
 from fluxd.core.hush import HISTORY
-from fluxd.core.incidents.telling import Member
+from fluxd.core.incidents.members import Member
 from fluxd.store.incident_queue import names_of
 
 # Anomalies that stand for an incident of more: so many that came first, and as many that came last.
@@ -28,6 +28,14 @@ class Gathered:
     left: bool
     anomalies: int
     series: int
+
+    @property
+    def least(self) -> int | None:
+        """How many metrics there are at the least, None where the members are all that there are.
+
+        Those of a metric that was deleted just now are gone, and no others.
+        """
+        return self.series if self.anomalies > 2 * MOST else None
 
     @property
     def heard(self) -> set[str]:

@@ -9,7 +9,8 @@ import apsw
 
 from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.incidents.lifecycle import Event, State, after
-from fluxd.core.incidents.telling import Account, Member, account_of, is_worse, sentence_of
+from fluxd.core.incidents.members import Member
+from fluxd.core.incidents.telling import Account, account_of, is_worse, sentence_of
 from fluxd.core.message import Severity, rank
 from fluxd.store import outbox
 from fluxd.store.incident_members import Gathered, gather, is_lasting, last_end
@@ -152,7 +153,7 @@ def refresh(
     elif gathered.left:
         _close(connection, incident, before, gathered, now)
     else:
-        account = account_of(gathered.members, fleet, least=gathered.series)
+        account = account_of(gathered.members, fleet, least=gathered.least)
         text = _sentence(connection, gathered.members, account, offset)
         _renew(connection, incident, before, gathered, account, text, now)
 

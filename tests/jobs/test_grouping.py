@@ -55,7 +55,7 @@ def test_of_a_flood_its_first_and_its_last_stand_for_all(monkeypatch: pytest.Mon
         site.group()
         (one,) = site.incidents
         assert (one.metrics, one.anomalies, one.severity) == (600, 600, "critical")
-        assert one.title == "600 metrics odd on host-00, host-11 and others"
+        assert one.title == "600 metrics odd on host-00, host-11 at least"
         started, site.now = site.now, site.now + 600
         site.happen(*metrics[1:], at=started, ended=site.now)
         site.group()

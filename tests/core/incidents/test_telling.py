@@ -2,13 +2,12 @@ from typing import Any
 
 import pytest
 
+from fluxd.core.incidents.members import Member
 from fluxd.core.incidents.telling import (
     EXTREME,
     MANY,
     VERY_MANY,
-    Member,
     account_of,
-    place_of,
     sentence_of,
     severity_of,
 )
@@ -66,12 +65,12 @@ def test_several_are_told_by_what_came_first_and_what_is_oddest() -> None:
         member(3, "db-1.load", started=NOW + 5, ended=NOW + 600),
     ]
     account = account_of(members, 100)
-    assert account.title == "3 metrics odd on db-1"
+    assert account.title == "db-1.cpu: spike; 2 more over"
     assert account.started == NOW - 40
     assert account.leading.metric == "db-1.cpu"
     assert sentence_of(members, account, "97 at 14:05.", offset=0) == (
-        "3 metrics odd on db-1, from 14:04 UTC on 2026-11-03. First db-1.disk.await, 40 seconds "
-        "before the others. Oddest db-1.cpu: 97 at 14:05."
+        "db-1.cpu: spike; 2 more over, from 14:04 UTC on 2026-11-03. First db-1.disk.await, "
+        "40 seconds before the others. Oddest db-1.cpu: 97 at 14:05."
     )
 
 
@@ -109,21 +108,43 @@ def test_where_only_some_are_known_the_others_count() -> None:
     assert account.title == "5,000 metrics odd on web-0, web-1 and others"
 
 
-@pytest.mark.parametrize(
-    ("names", "place"),
-    [
-        ([], ""),
-        (["load"], ""),
-        (["load", "cpu"], ""),
-        (["web-1.cpu"], "on web-1"),
-        (["prod.web-1.cpu", "prod.web-1.mem.free"], "on prod.web-1"),
-        (["web-1.cpu", "web-2.cpu"], "on web-1, web-2"),
-        ([f"fleet.web-{n}.m{k}" for n in range(9) for k in range(4)], "on web-0, web-1 and 7 more"),
-        (["prod.web-1.cpu", "prod.db-2.io.read"], "on db-2, web-1"),
-        ([f"prod.service-{n}.m{n}" for n in range(9)], "on prod"),
-        ([f"prod.web-{n}.cpu.user" for n in range(8)], "on web-0, web-1 and 6 more"),
-        ([f"web-1.disk.{n}.await" for n in range(4)], "on web-1.disk"),
-    ],
-)
-def test_where_it_is(names: list[str], place: str) -> None:
-    assert place_of(names) == place
+def stop(host: str, count: int, *, started: int = NOW, **other: Any) -> Member:
+    """Return that all metrics of a host stopped, stored with the first of them."""
+    names = tuple(f"{host}.m{number}" for number in range(count))
+    told = {"kind": "stopped", "score": 1.0, "stands_for": count, "names": names, "down": True}
+    number = 1_000 + int(host.rpartition("-")[2])
+    return member(number, names[0], started=started, **(told | other))
+
+
+def test_what_is_over_leads_no_longer() -> None:
+    spikes = [
+        member(n, f"web-2.m{n}", ended=NOW + 60, score=0.9, started=NOW - 100) for n in range(4)
+    ]
+    account = account_of([*spikes, stop("web-3", 4)], 1_000)
+    assert account.leading.metric == "web-3.m0"
+    assert account.metrics == 8
+    assert account.title == "4 metrics stopped on web-3; 4 more over"
+    told = sentence_of([*spikes, stop("web-3", 4)], account, "web-3: all 4 stopped.", offset=0)
+    assert told == (
+        "4 metrics stopped on web-3; 4 more over, from 14:03 UTC on 2026-11-03. First web-2.m0. "
+        "web-3: all 4 stopped."
+    )
+
+
+def test_a_stop_of_several_is_not_before_the_others_that_it_tells_of() -> None:
+    stops = [stop("web-3", 4), stop("web-4", 5, started=NOW + 40, score=0.9)]
+    account = account_of(stops, 1_000)
+    assert sentence_of(stops, account, "web-3: all 4 stopped.", offset=0) == (
+        "9 metrics stopped on web-3, web-4, from 14:05 UTC on 2026-11-03. web-3: all 4 stopped."
+    )
+
+
+def test_that_a_stop_is_back_is_not_one_that_came_later() -> None:
+    """Be it told of another of its metrics."""
+    back = member(5, "web-3.m2", kind="resumed", started=NOW + 600, ended=NOW + 600)
+    members = [stop("web-3", 4, ended=NOW + 600), back]
+    account = account_of(members, 1_000)
+    assert (account.title, account.metrics) == ("4 metrics stopped on web-3", 4)
+    assert sentence_of(members, account, "web-3: all 4 stopped.", offset=0) == (
+        "web-3: all 4 stopped."
+    )
