@@ -79,6 +79,7 @@ class Message:
     all messages of an incident. `metrics` counts all that take part, `members` may be fewer; both
     begin with what appeared first. `offset` is local time less UTC (s) at `started`, `host` names
     this machine. `notes` are sentences about the message itself, such as what was kept silent.
+    `down` is how many hosts, or senders, have stopped, None where that is not known.
     """
 
     kind: MessageKind
@@ -98,6 +99,7 @@ class Message:
     host: str
     notes: tuple[str, ...] = ()
     stories: tuple[Story, ...] = ()
+    down: int | None = None
 
 
 def to_json(message: Message) -> dict[str, Any]:

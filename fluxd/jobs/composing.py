@@ -11,7 +11,13 @@ from fluxd.core.wording import moment
 from fluxd.store.anomalies import StoredAnomaly, get_evidence
 from fluxd.store.channels import StoredChannel
 from fluxd.store.connection import Connection
-from fluxd.store.incident_list import StoredIncident, get_incident, read_leading, read_memberships
+from fluxd.store.incident_list import (
+    StoredIncident,
+    count_down,
+    get_incident,
+    read_leading,
+    read_memberships,
+)
 from fluxd.store.outbox import Entry, first_key
 
 # Anomalies that a message lists; it counts the others.
@@ -52,6 +58,7 @@ class Composer:
             offset=offset,
             host=self.host,
             notes=tuple(notes),
+            down=count_down(reader, incident.id),
         )
 
     def test(self, channel: StoredChannel, key: str, now: int) -> Message:

@@ -204,7 +204,16 @@ class Grouper:
 
     def _onset(self, one: Found) -> Onset:
         parts, sender = self._names(one.series)
-        return Onset(one.anomaly, one.series, one.started, parts, sender, one.ended, one.history)
+        return Onset(
+            one.anomaly,
+            one.series,
+            one.started,
+            parts,
+            sender,
+            one.ended,
+            one.history,
+            one.down,
+        )
 
     def _names(self, series: int) -> tuple[frozenset[str], int]:
         catalog = self._store.catalog

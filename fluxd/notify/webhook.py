@@ -73,7 +73,7 @@ def payload(message: Message) -> dict[str, Any]:
     data["stories"] = [
         dict(zip(("subject", "sentence", "link"), one, strict=True)) for one in message.stories
     ]
-    for own in ("kind", "key", "offset"):
+    for own in ("kind", "key", "offset", "down"):
         del data[own]
     alone = message.kind in ("digest", "test")
     return {"type": message.kind if alone else f"incident.{message.kind}", "data": data}

@@ -107,6 +107,12 @@ def get_incident(reader: apsw.Connection, number: int) -> StoredIncident | None:
     return StoredIncident(*row) if row else None
 
 
+def count_down(reader: apsw.Connection, number: int) -> int | None:
+    """Return how many hosts, or senders, of an incident have stopped, None if not known."""
+    row: Any = reader.execute("SELECT down FROM incident_rows WHERE id = ?", (number,)).fetchone()
+    return None if row is None else row[0]
+
+
 def incident_of(reader: apsw.Connection, anomaly: int) -> int | None:
     """Return the incident of an anomaly, None while it has none."""
     row: Any = reader.execute(

@@ -7,7 +7,7 @@ import apsw
 
 from fluxd.core.hush import HISTORY
 from fluxd.core.incidents.members import Member
-from fluxd.store.incident_queue import names_of
+from fluxd.store.incident_queue import DOWN, names_of
 
 # Anomalies that stand for an incident of more: so many that came first, and as many that came last.
 # A flood of 100,000 changes twice a second, and the writer has datapoints to store.
@@ -60,13 +60,22 @@ def gather(reader: apsw.Connection, incident: int) -> Gathered:
         " coalesce(until, ended), iif(until IS NULL, score, 0.0), kind, direction, severity,"
         " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.metrics') END,"
         " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END, silent,"
-        " iif(until IS NULL, history, silent = ?3), until IS NOT NULL"
+        f" iif(until IS NULL, history, silent = ?3), until IS NOT NULL, {DOWN}"
         " FROM some JOIN stretches ON stretches.id = some.anomaly"
         " JOIN series ON series.id = stretches.series WHERE series.deleted IS NULL",
         (incident, MOST, HISTORY),
     ).fetchall()
     members = [
-        Member(*[*row[:8], row[8] == "low", row[9] or 1, bool(row[11]), names_of(row[10], row[2])])
+        Member(
+            *[
+                *row[:8],
+                row[8] == "low",
+                row[9] or 1,
+                bool(row[11]),
+                names_of(row[10], row[2]),
+                bool(row[14]),
+            ]
+        )
         for row in rows
     ]
     reasons = {row[0]: row[11] for row in rows}

@@ -21,6 +21,13 @@ COMPARED, LEAST_TOGETHER = 20, 2
 TELLING_SIZE = 50
 
 
+# Whether an anomaly tells that most metrics of a host, or of a sender, have stopped.
+DOWN = (
+    "CASE kind WHEN 'stopped' THEN 2 * json_extract(evidence, '$.metrics')"
+    " > coalesce(json_extract(evidence, '$.of'), json_extract(evidence, '$.metrics')) ELSE 0 END"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """An anomaly that is new or was changed; `incident` None where it has none yet.
@@ -28,7 +35,7 @@ class Found:
     `started` is when its part in its incident began. `went_on`: it looks for one anew, since it
     went on then; `over` is when it was over before, None where it was not.
     `names` are the metrics that it tells of: those of a stop, else its own. `muted`: its metric is.
-    `silent` is why it was not sent so far, if that is so.
+    `silent` is why it was not sent so far, if that is so. `down`: a host, or a sender, has stopped.
     """
 
     anomaly: int
@@ -44,6 +51,7 @@ class Found:
     silent: str | None
     went_on: bool
     over: int | None
+    down: bool
     names: tuple[str, ...]
 
 
@@ -103,7 +111,7 @@ def read_found(reader: apsw.Connection, queued: Collection[Queued]) -> list[Foun
         "   FROM wanted LEFT JOIN incident_members ON anomaly = wanted.id AND until IS NULL)"
         " SELECT stretches.id, stretches.series, series.name, series.key, keys.name,"
         " iif(anew, found.went_on, coalesce(since, started)) AS began, ended, history,"
-        " series.muted, incident, silent, anew, over,"
+        f" series.muted, incident, silent, anew, over, {DOWN},"
         " CASE kind WHEN 'stopped' THEN json_extract(evidence, '$.members') END"
         " FROM found JOIN stretches ON stretches.id = found.id"
         " JOIN series ON series.id = stretches.series JOIN keys ON keys.id = series.key"

@@ -10,7 +10,14 @@ import apsw
 from fluxd.core.errors import BadRequestError, NotFoundError
 from fluxd.core.incidents.lifecycle import Event, State, after
 from fluxd.core.incidents.members import Member
-from fluxd.core.incidents.telling import Account, account_of, is_worse, sentence_of
+from fluxd.core.incidents.telling import (
+    FLOOD_MESSAGES,
+    Account,
+    account_of,
+    is_loss,
+    is_worse,
+    sentence_of,
+)
 from fluxd.core.message import Severity, rank
 from fluxd.store import outbox
 from fluxd.store.incident_members import Gathered, gather, is_lasting, last_end
@@ -41,6 +48,7 @@ class _Before:
     severity: Severity
     closed: int | None
     metrics: int
+    down: int | None
 
 
 def write_groups(
@@ -143,7 +151,7 @@ def refresh(
     """Bring an incident up to what its anomalies are now, and queue what that has to tell."""
     gathered = gather(connection, incident)
     row: Any = connection.execute(
-        "SELECT state, severity, closed, metrics FROM incident_rows WHERE id = ?", (incident,)
+        "SELECT state, severity, closed, metrics, down FROM incident_rows WHERE id = ?", (incident,)
     ).fetchone()
     if row is None:
         return
@@ -163,7 +171,8 @@ def _developed(
 ) -> tuple[State, Severity]:
     """Return the state that an incident has come to, and its severity, which only rises."""
     state, severity = before.state, max(before.severity, account.severity, key=rank)
-    if is_worse(before.severity, before.metrics, severity, account.metrics):
+    spread = is_worse(before.severity, before.metrics, severity, account.metrics)
+    if spread or is_loss(before.metrics, before.down, account.down, told=FLOOD_MESSAGES):
         state = after(state, "worsened") or state
     since = -1 if before.closed is None else before.closed
     lasting = is_lasting(connection, incident, since=since)
@@ -187,7 +196,8 @@ def _renew(
     connection.execute(
         "UPDATE incident_rows SET state = ?2, severity = ?3, started = ?4, ended = ?5,"
         " metrics = ?6, anomalies = ?7, leading = ?8, lead = ?9, title = ?10, explanation = ?11,"
-        " silent = ?12, history = ?13, closed = CASE WHEN ?2 = 'resolved' THEN closed END,"
+        " silent = ?12, history = ?13, down = ?14,"
+        " closed = CASE WHEN ?2 = 'resolved' THEN closed END,"
         " acknowledged = CASE WHEN ?2 = 'acknowledged' THEN acknowledged END WHERE id = ?1",
         (
             incident,
@@ -203,6 +213,7 @@ def _renew(
             sentence,
             None if gathered.heard else gathered.reasons[account.leading.anomaly],
             int(gathered.history),
+            account.down,
         ),
     )
     if before.state == "resolved" and ended is not None and ended < now - STALE_S:
@@ -213,6 +224,7 @@ def _renew(
         state=state,
         severity=severity,
         metrics=account.metrics,
+        down=account.down,
         heard=gathered.heard,
         now=now,
     )
@@ -235,6 +247,7 @@ def _close(
         state="resolved",
         severity=before.severity,
         metrics=before.metrics,
+        down=before.down or 0,
         heard=(),
         now=now,
     )
@@ -271,7 +284,8 @@ def act(connection: apsw.Connection, incident: int, event: Event, *, now: int) -
     Raises NotFoundError, and BadRequestError where the incident is over.
     """
     row: Any = connection.execute(
-        "SELECT state, severity, metrics FROM incident_rows WHERE id = ?", (incident,)
+        "SELECT state, severity, metrics, coalesce(down, 0) FROM incident_rows WHERE id = ?",
+        (incident,),
     ).fetchone()
     if row is None:
         raise NotFoundError("there is no such incident")
@@ -293,6 +307,7 @@ def act(connection: apsw.Connection, incident: int, event: Event, *, now: int) -
         state=state,
         severity=severity,
         metrics=row[2],
+        down=row[3],
         heard=gather(connection, incident).heard,
         now=now,
     )

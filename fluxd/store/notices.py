@@ -19,12 +19,14 @@ def queue_notices(
     state: State,
     severity: Severity,
     metrics: int,
+    down: int,
     heard: Collection[str],
     now: int,
 ) -> None:
     """Queue what each channel is to be told of an incident as it is now.
 
-    `metrics` is how many it has, `heard` are the names of those that nobody has silenced.
+    `metrics` is how many it has, `down` how many hosts of it have stopped, `heard` are the names of
+    those that nobody has silenced.
     """
     for channel in read_channels(connection):
         if not channel.enabled or channel.digest == "only":
@@ -37,6 +39,7 @@ def queue_notices(
             least=channel.least,
             wanted=wants(channel, heard),
             now=now,
+            down=down,
         )
         outbox.cancel(connection, channel.id, incident, decision.cancel, now=now)
         if decision.latest is not None:

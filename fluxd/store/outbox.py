@@ -130,29 +130,31 @@ def told(reader: apsw.Connection, channel: int, incident: int) -> Told:
     """Return what a channel was told of an incident since it was told that all is over."""
     rows: list[Any] = reader.execute(
         "SELECT notice, state, severity, coalesce(finished, due), body IS NOT NULL,"
-        " json_extract(body, '$.metrics') FROM outbox"
+        " json_extract(body, '$.metrics'), json_extract(body, '$.down') FROM outbox"
         " WHERE incident = ? AND channel = ? AND state != 'cancelled' ORDER BY id",
         (incident, channel),
     ).fetchall()
     ends = [  # one that is tried again goes out whatever comes, and so does what follows it
         at
-        for at, (notice, state, _, _, written, _) in enumerate(rows)
+        for at, (notice, state, _, _, written, _, _) in enumerate(rows)
         if notice == "resolved" and (written or state not in _UNTOLD)
     ]
     since = rows[ends[-1] + 1 :] if ends else rows
-    out: list[tuple[Severity, int, int | None]] = []
+    out: list[tuple[Severity, int, int | None, int | None]] = []
     waiting: set[IncidentNotice] = set()
-    for notice, state, severity, at, written, metrics in since:
+    for notice, state, severity, at, written, metrics, down in since:
         if written or state not in _UNTOLD:
-            out.append((severity, at, metrics))
+            out.append((severity, at, metrics, down))
         else:
             waiting.add(notice)
     return Told(
-        severity=worst(severity for severity, _, _ in out),
-        metrics=max((metrics for _, _, metrics in out if metrics is not None), default=None),
-        at=max((at for _, at, _ in out), default=None),
+        severity=worst(severity for severity, _, _, _ in out),
+        metrics=max((metrics for _, _, metrics, _ in out if metrics is not None), default=None),
+        at=max((at for _, at, _, _ in out), default=None),
         waiting=waiting,
         over=bool(ends) and not since,
+        down=max((down for _, _, _, down in out if down is not None), default=None),
+        messages=len(out),
     )
 
 

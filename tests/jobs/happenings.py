@@ -58,24 +58,48 @@ class Happenings:
         assert slot is not None
         return anomaly(slot, started, ended, score)
 
-    def stop(self, sender: str, metrics: Sequence[str]) -> int:
-        """Let metrics of one sender fall silent; return the anomaly that tells it."""
-        slot = self.store.catalog.id_of(metrics[0])
-        assert slot is not None
-        evidence = {"metrics": len(metrics), "sender": sender, "members": list(metrics[:500])}
+    def stop(self, sender: str, metrics: Sequence[str], of: int | None = None) -> int:
+        """Let metrics of one sender, of `of`, fall silent; return the anomaly that tells it."""
+        evidence = self._evidence(sender, metrics, of)
         text = f"{sender}: {len(metrics)} metrics stopped."
+        slot = self._slot(metrics[0])
         notice = Notice(slot, "stopped", self.now, None, 1.0, text, evidence)
         return self.store.writer.run(lambda writer: add_notice(writer, notice))
 
+    def grow_stop(self, stop: int, sender: str, metrics: Sequence[str], of: int) -> None:
+        """Let more metrics fall silent with those of a stop."""
+        self._change(stop, metrics, self._evidence(sender, metrics, of), text="more", ended=None)
+
     def end_stop(self, stop: int, sender: str, metrics: Sequence[str]) -> None:
-        slot = self.store.catalog.id_of(metrics[0])
-        assert slot is not None
-        evidence = {"metrics": len(metrics), "sender": sender, "members": list(metrics[:500])}
+        self._change(stop, metrics, self._evidence(sender, metrics), text="back", ended=self.now)
+
+    def _change(
+        self,
+        stop: int,
+        metrics: Sequence[str],
+        evidence: dict[str, Any],
+        *,
+        text: str,
+        ended: int | None,
+    ) -> None:
+        slot = self._slot(metrics[0])
         self.store.writer.run(
             lambda writer: change_stop(
-                writer, stop, series=slot, ended=self.now, explanation="back", evidence=evidence
+                writer, stop, series=slot, ended=ended, explanation=text, evidence=evidence
             )
         )
+
+    def _evidence(
+        self, sender: str, metrics: Sequence[str], of: int | None = None
+    ) -> dict[str, Any]:
+        count = len(metrics)
+        listed = list(metrics[:500])
+        return {"metrics": count, "of": of or count, "sender": sender, "members": listed}
+
+    def _slot(self, metric: str) -> int:
+        slot = self.store.catalog.id_of(metric)
+        assert slot is not None
+        return slot
 
     def group(self) -> None:
         while self.grouper.step(self.now):
@@ -119,8 +143,9 @@ def sent(site: Happenings) -> None:
     """Have what waits sent, as the sender would."""
     site.store.writer.run(
         lambda writer: writer.execute(
-            "UPDATE outbox SET state = 'sent', finished = ?, body = json_object('metrics',"
-            " (SELECT metrics FROM incident_rows WHERE id = incident)) WHERE state = 'waiting'",
+            "UPDATE outbox SET state = 'sent', finished = ?, (severity, body) = (SELECT severity,"
+            " json_object('metrics', metrics, 'down', down) FROM incident_rows WHERE id = incident)"
+            " WHERE state = 'waiting'",
             (site.now,),
         )
     )

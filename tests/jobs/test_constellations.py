@@ -1,6 +1,10 @@
 """Causes that stand near each other: what is told of them, and whether it is true."""
 
-from jobs.happenings import happenings
+import pytest
+from jobs.happenings import fleet, happenings, sent
+
+from fluxd.core.incidents.notices import SETTLE_S
+from fluxd.store.incident_queue import read_found, read_queue
 
 WEB = [f"web-{host}.{kind}" for host in (1, 2, 3) for kind in ("cpu", "mem", "rps", "lat")]
 OTHERS = ["api.calls", "mail.sent", "queue.len", "sales.sum", "db.locks", "pay.rate", "edge.hits"]
@@ -55,3 +59,188 @@ def test_a_stop_that_returns_while_others_are_odd_is_over_and_they_are_not() -> 
         (one,) = site.incidents
         assert one.title == "2 metrics odd: api.calls and pay.rate; 4 more over"
         assert (one.state, one.leading) == ("open", "api.calls")
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_a_host_that_dies_is_told_though_it_joins_what_was_told(*, acknowledged: bool) -> None:
+    """It is neither ten metrics nor a higher severity."""
+    with happenings(*WEB, *OTHERS) as site:
+        site.add_channel()
+        site.happen(*WEB[4:8])
+        site.group()
+        sent(site)
+        told = site.now
+        if acknowledged:
+            site.act(1, "acknowledge")
+        site.now += 60
+        site.happen(WEB[0])  # one more metric is no news
+        site.group()
+        assert site.queued == [("opened", "sent")]
+        stop = site.stop("web-3", WEB[8:])
+        site.group()
+        assert site.queued == [("opened", "sent"), ("worsened", "waiting")]
+        assert site.outbox[1].due == told + SETTLE_S
+        sent(site)
+        site.store.writer.run(  # it changes, and is news no more
+            lambda writer: writer.execute(
+                "UPDATE stretches SET explanation = 'longer' WHERE id = ?", (stop,)
+            )
+        )
+        site.group()
+        assert len(site.queued) == 2
+        site.now += 30
+        site.stop("web-1", WEB[:4])
+        site.group()
+        assert site.queued[2:] == [("worsened", "waiting")]
+        assert [one.title for one in site.incidents] == [
+            "8 metrics stopped on web-1, web-3; 4 odd on web-2"
+        ]
+
+
+def test_some_metrics_of_a_host_that_stop_are_no_host_that_dies() -> None:
+    with happenings(*WEB, *OTHERS) as site:
+        site.add_channel()
+        site.happen("api.calls")
+        site.group()
+        sent(site)
+        stop = site.stop("web-3", WEB[8:10], of=4)
+        site.group()
+        assert site.queued == [("opened", "sent")]
+        site.grow_stop(stop, "web-3", WEB[8:11], of=4)
+        site.group()
+        assert site.queued == [("opened", "sent"), ("worsened", "waiting")]
+
+
+def test_a_host_that_dies_amid_a_shift_of_ten_hosts_is_told() -> None:
+    metrics = fleet(10, 9)
+    with happenings(*metrics, *WEB) as site:
+        site.add_channel()
+        shifted = [f"prod.host-{host:02}.m0" for host in range(10)]
+        site.happen(*shifted, kind="level shift")
+        site.group()
+        sent(site)
+        site.now += 100
+        site.stop("prod.host-03", metrics[27:36])
+        site.group()
+        (one,) = site.incidents
+        assert (
+            one.title == "9 metrics stopped on prod.host-03; 9 odd on host-00, host-01 and 7 more"
+        )
+        assert one.metrics == 18
+        assert site.queued == [("opened", "sent"), ("worsened", "waiting")]
+
+
+def test_a_host_that_dies_an_hour_after_a_shift_that_lasts_is_an_incident_of_its_own() -> None:
+    """One of its metrics is in that, and yet it has stopped by itself."""
+    metrics = fleet(60, 50)
+    with happenings(*metrics) as site:
+        site.add_channel()
+        site.happen(*(one for one in metrics if one.endswith(("m0", "m1"))), kind="level shift")
+        site.group()
+        sent(site)
+        site.now += 3_600
+        stop = site.stop("prod.host-03", metrics[150:200])
+        site.group()
+        assert [one.metrics for one in site.incidents] == [120, 50]
+        assert site.queued == [("opened", "sent"), ("opened", "waiting")]
+        sent(site)
+        site.now += 600
+        site.end_stop(stop, "prod.host-03", metrics[150:200])
+        site.group()
+        site.now += 600
+        site.stop("prod.host-03", metrics[150:200])  # again: the same trouble
+        site.group()
+        assert [one.metrics for one in site.incidents] == [120, 50]
+
+
+def test_hosts_that_die_one_by_one_in_a_cut_are_two_messages() -> None:
+    """60 hosts, each told as soon as it is silent; half of them were odd before that."""
+    metrics = fleet(60, 50)
+    with happenings(*metrics) as site:
+        site.add_channel()
+        for host in range(0, 60, 2):
+            site.now += 2
+            site.happen(*metrics[50 * host : 50 * host + 50])
+            site.group()
+            if host == 0:
+                sent(site)
+        for host in range(60):
+            site.now += 1
+            site.stop(f"host-{host:02}", metrics[50 * host : 50 * host + 50])
+            site.group()
+            if site.outbox[-1].due <= site.now:
+                sent(site)
+        site.now += 2 * SETTLE_S
+        site.group()
+        assert [one.metrics for one in site.incidents] == [3_000]
+        assert site.queued == [("opened", "sent"), ("worsened", "sent")]
+
+
+@pytest.mark.parametrize("kinds", [1, 4, 10])
+def test_small_hosts_that_die_one_by_one_are_two_messages(kinds: int) -> None:
+    metrics = fleet(60, kinds)
+    with happenings(*metrics) as site:
+        site.add_channel()
+        for host in range(60):
+            site.now += 2
+            site.stop(f"host-{host:02}", metrics[kinds * host : kinds * host + kinds])
+            site.group()
+            if site.outbox[-1].due <= site.now:
+                sent(site)
+        site.now += 2 * SETTLE_S
+        site.group()
+        assert [one.metrics for one in site.incidents] == [60 * kinds]
+        assert site.queued == [("opened", "sent"), ("worsened", "sent")]
+
+
+def test_a_cut_that_was_told_at_once_may_say_that_hosts_died() -> None:
+    metrics = fleet(60, 50)
+    with happenings(*metrics) as site:
+        site.add_channel()
+        site.happen(*metrics)
+        site.group()
+        sent(site)
+        site.now += 100
+        for host in range(60):
+            site.stop(f"host-{host:02}", metrics[50 * host : 50 * host + 50])
+            site.group()
+            if host in (0, 30):
+                sent(site)
+        assert [one.metrics for one in site.incidents] == [3_000]
+        assert site.queued == [("opened", "sent"), ("worsened", "sent")]
+
+
+def test_the_queue_says_whether_a_host_has_stopped() -> None:
+    with happenings(*WEB) as site:
+        site.happen(WEB[0])
+        site.stop("web-2", WEB[4:8], of=4)
+        site.stop("web-3", WEB[8:10], of=4)
+        with site.store.read() as reader:
+            found = read_found(reader, read_queue(reader, 10)[1])
+        assert {one.metric: one.down for one in found} == {
+            "web-1.cpu": False,
+            "web-2.cpu": True,
+            "web-3.cpu": False,
+        }
+
+
+def test_names_without_hosts_are_told_themselves() -> None:
+    with happenings("load", "swap", "users", "rain", *OTHERS) as site:
+        site.add_channel()
+        site.happen("load", "swap", score=0.5)
+        site.group()
+        sent(site)
+        site.now += 90
+        site.stop("shed", ["rain", "users"])
+        site.group()
+        (one,) = site.incidents
+        assert one.title == "2 metrics stopped: rain and users; 2 odd: load and swap"
+        assert site.queued == [("opened", "sent"), ("worsened", "waiting")]
+
+
+def test_of_a_stop_that_lists_only_some_no_hosts_are_counted() -> None:
+    metrics = fleet(60, 20)
+    with happenings(*metrics) as site:
+        site.stop("agent", metrics)
+        site.group()
+        assert site.incidents[0].title == "1,200 metrics stopped on host-00, host-01 and others"

@@ -285,7 +285,7 @@ def test_evidence_that_is_no_json_is_told(path: Path) -> None:
 def test_an_incident_that_has_lost_an_anomaly_is_told(path: Path) -> None:
     stretch = "(1, 1, 5, 6, 5, 1, 1, 1, 1, .5, 'up', 'spike', '', '{}', 0, 'normal', NULL, NULL)"
     change(path, f"INSERT INTO stretches VALUES {stretch}")
-    incident = "(1, 'open', 'low', 5, NULL, 5, 5, 1, 2, 1, 1, 't', 'e', NULL, 0, NULL, NULL, 5)"
+    incident = "(1, 'open', 'low', 5, NULL, 5, 5, 1, 2, 1, 1, 't', 'e', NULL, 0, NULL, NULL, 5, 0)"
     change(path, f"INSERT INTO incident_rows VALUES {incident}")
     change(path, "INSERT INTO incident_members VALUES (1, 1, 1, NULL, NULL, NULL)")
     assert "incidents" not in problems(path)  # it waits to be grouped

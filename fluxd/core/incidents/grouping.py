@@ -2,7 +2,7 @@
 
 An anomaly joins an incident, the first of these that there is,
 
-    that has its metric         while it lasts
+    that has its metric         while it lasts; a host that stops, within KIN_S of its beginnings
     that is a flood             within ALONE_S, whatever else happens
     that has its metric         up to REOPEN_S after its end, SPREAD_S where it was a flood: one
                                 of its metrics that is odd again is no outage
@@ -39,7 +39,7 @@ class Onset:
     """An anomaly that looks for its incident; `sender` is a key's id.
 
     `started` and `ended` are in Unix s, `ended` None while it lasts. One that goes on has `started`
-    then. `history` says that it was over before it was found.
+    then. `history` says that it was over before it was found. `down`: a host, or a sender, stopped.
     """
 
     anomaly: int
@@ -49,6 +49,7 @@ class Onset:
     sender: int
     ended: int | None = None
     history: bool = False
+    down: bool = False
 
 
 @dataclass(slots=True)
@@ -98,8 +99,8 @@ class Cluster:
         """Whether the anomaly's metric is in it, and it lasts or is over not long enough."""
         if onset.series not in self.series or onset.started < self.first - KIN_S:
             return False
-        if self.over is None:
-            return True
+        if self.over is None:  # a host that stops is more than one of its metrics that lasts
+            return not onset.down or self.gap_s(onset.started) <= KIN_S
         within = SPREAD_S if len(self.series) >= FLOOD else REOPEN_S
         return onset.started <= self.over + within and self.is_for(onset)
 

@@ -2,9 +2,10 @@
 
 nothing yet     `opened`, once the incident is severe enough for the channel; a few seconds
                 later than it was found, so that what begins with it is in the message
-told            `worsened`, where it has spread (`telling.is_worse`), or is severe enough for a
-                channel that takes no longer what it was told; soon where it is critical, else
-                never soon after another message: what spreads is told when it has spread
+told            `worsened`, where it has spread (`telling.is_worse`), another host has stopped
+                (`is_loss`), or it is severe enough for a channel that takes no longer what it was
+                told; soon where it is critical, else never soon after another message: what
+                spreads is told when it has spread
                 `resolved`, a minute after it is over, lest it begins anew
 not sent yet    nothing more: a message is written when it is sent, with all that is known then;
                 but what is critical by now waits no longer
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fluxd.core.incidents.lifecycle import State
-from fluxd.core.incidents.telling import is_worse
+from fluxd.core.incidents.telling import is_loss, is_worse
 from fluxd.core.message import Severity, rank
 
 Notice: TypeAlias = Literal["opened", "worsened", "resolved"]
@@ -29,9 +30,10 @@ CALM_S = 60
 class Told:
     """What a channel was told since it was last told that all is over.
 
-    `severity` is the highest it was told, `metrics` the most (None: not known), `at` (Unix s) when
-    last, None if nothing was; `waiting` are the notices that have not gone out. `over`: it was told
-    of the end, and of nothing since.
+    `severity` is the highest it was told, `metrics` the most, `down` the most hosts that stopped
+    (None: not known), `at` (Unix s) when last, None if nothing was, `messages` in how many;
+    `waiting` are the notices that have not gone out. `over`: it was told of the end, and of nothing
+    since.
     """
 
     severity: Severity | None = None
@@ -39,6 +41,8 @@ class Told:
     at: int | None = None
     waiting: Collection[Notice] = ()
     over: bool = False
+    down: int | None = None
+    messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,12 @@ def decide(
     least: Severity,
     wanted: bool,
     now: int,
+    down: int = 0,
 ) -> Decision:
     """Return what a channel that takes severities from `least` on is to be told.
 
-    `metrics` is how many the incident has. `wanted` says that it has anomalies of metrics that the
-    channel is for, and which nobody has silenced.
+    `metrics` is how many the incident has, `down` how many hosts of it have stopped. `wanted` says
+    that it has anomalies of metrics that the channel is for, and which nobody has silenced.
     """
     begins = wanted and rank(severity) >= rank(least)
     if state == "resolved":
@@ -82,8 +87,12 @@ def decide(
         return Decision(cancel=cancel, latest=latest)
     if told.severity is None:
         return Decision("opened", now + GATHER_S, cancel)
-    missed = rank(told.severity) < rank(least)
-    if state != "open" or not (missed or is_worse(told.severity, told.metrics, severity, metrics)):
+    news = (
+        rank(told.severity) < rank(least)
+        or is_worse(told.severity, told.metrics, severity, metrics)
+        or is_loss(told.metrics, told.down, down, told=told.messages)
+    )
+    if state != "open" or not news:
         return Decision(cancel=cancel)
     settled = min(told.at or now, now) + SETTLE_S  # told in the future: the clock was set back
     return Decision("worsened", latest or max(now, settled), cancel)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fluxd.core.incidents.members import Member, shares_of, weight
+from fluxd.core.incidents.members import Member, places_down, shares_of, weight
 from fluxd.core.incidents.titles import title_of
 from fluxd.core.message import Severity, rank
 from fluxd.core.wording import moment, span
@@ -12,16 +12,23 @@ from fluxd.core.wording import moment, span
 # is critical from MANY on.
 MANY, VERY_MANY = 10, 100
 
+# Of a flood people hear so often, until it is over.
+FLOOD_MESSAGES = 2
+
 # One metric alone is high from this score on: one in twenty anomalies of real metrics has it.
 EXTREME = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is told of an incident: `leading` and `first` are anomalies of it."""
+    """What is told of an incident: `leading` and `first` are anomalies of it.
+
+    `down` is how many hosts, or senders, have stopped.
+    """
 
     severity: Severity
     metrics: int
+    down: int
     started: int
     leading: Member
     first: Member
@@ -53,6 +60,22 @@ def is_worse(before: Severity, had: int | None, severity: Severity, metrics: int
     return metrics >= MANY and (crossed or rank(severity) > rank(before))
 
 
+def is_loss(had: int | None, had_down: int | None, down: int, *, told: int) -> bool:
+    """Whether another host has stopped that people are to hear of.
+
+    `had` and `had_down` are how many metrics, and hosts that had stopped, there were when they last
+    did; None: that is not known. `told` is in how many messages they did. Of a flood that took two
+    they need not hear that more of it has stopped.
+
+    >>> is_loss(4, 0, 1, told=1), is_loss(4, 1, 1, told=1), is_loss(VERY_MANY, 0, 1, told=2)
+    (True, False, False)
+    """
+    if had_down is None or down <= had_down:
+        return False
+    flood = had is None or had >= VERY_MANY or had_down >= MANY
+    return not flood or told < FLOOD_MESSAGES
+
+
 def account_of(members: Sequence[Member], fleet: int, *, least: int | None = None) -> Account:
     """Return what is told of an incident, from its anomalies, at least one; `fleet` metrics in all.
 
@@ -64,6 +87,7 @@ def account_of(members: Sequence[Member], fleet: int, *, least: int | None = Non
     return Account(
         severity=severity_of(heard, metrics, fleet),
         metrics=metrics,
+        down=places_down(heard),
         started=min(one.started for one in members),
         leading=max(heard, key=weight),
         first=min(heard, key=lambda one: (one.started, one.anomaly)),

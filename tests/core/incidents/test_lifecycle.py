@@ -16,7 +16,7 @@ from fluxd.core.incidents.notices import (
     Told,
     decide,
 )
-from fluxd.core.incidents.telling import MANY, is_worse
+from fluxd.core.incidents.telling import FLOOD_MESSAGES, MANY, VERY_MANY, is_loss, is_worse
 from fluxd.core.message import SEVERITIES, Severity, rank
 
 NOW = 1_700_000_000
@@ -58,6 +58,8 @@ told_before = st.builds(
     metrics=st.none() | st.integers(1, 200),
     at=st.just(NOW - 10),
     waiting=st.sets(notices),
+    down=st.none() | st.integers(0, 15),
+    messages=st.integers(1, 3),
 )
 nothing_told = st.builds(Told, waiting=st.sets(notices), over=st.booleans())
 
@@ -68,6 +70,7 @@ nothing_told = st.builds(Told, waiting=st.sets(notices), over=st.booleans())
     st.integers(1, 200),
     severities,
     told_before | nothing_told,
+    st.integers(0, 15),
     st.booleans(),
 )
 def test_a_decision_is_never_more_than_needed(
@@ -76,10 +79,11 @@ def test_a_decision_is_never_more_than_needed(
     metrics: int,
     least: Severity,
     before: Told,
+    down: int,
     wanted: bool,  # noqa: FBT001
 ) -> None:
     told, waiting = before.severity, before.waiting
-    found = decide(state, severity, metrics, before, least=least, wanted=wanted, now=NOW)
+    found = decide(state, severity, metrics, before, least=least, wanted=wanted, now=NOW, down=down)
     assert set(found.cancel) <= set(waiting)
     if found.queue is not None:
         assert found.queue not in set(waiting) - set(found.cancel)
@@ -92,7 +96,8 @@ def test_a_decision_is_never_more_than_needed(
     if found.queue == "worsened":
         assert told is not None
         worse = is_worse(told, before.metrics, severity, metrics)
-        assert worse or rank(told) < rank(least)
+        lost = is_loss(before.metrics, before.down, down, told=before.messages)
+        assert worse or lost or rank(told) < rank(least)
         assert state == "open"
         assert found.due == (NOW + GATHER_S if severity == "critical" else NOW - 10 + SETTLE_S)
     if found.latest is not None:
@@ -214,3 +219,13 @@ def test_what_is_over_at_once_is_told_in_one_message() -> None:
     assert (found.queue, found.due) == ("opened", NOW + GATHER_S)
     assert decided(Told(waiting=["opened"])).queue is None
     assert decided(Told(over=True)).queue is None
+
+
+def test_that_another_host_stopped_is_news_but_for_a_flood_that_was_told_twice() -> None:
+    assert is_loss(4, 0, 1, told=1)
+    assert is_loss(4, 1, 2, told=9)
+    assert not is_loss(4, 1, 1, told=1)
+    assert not is_loss(4, None, 1, told=1)  # told by an earlier version, which did not count
+    for had, had_down in ((VERY_MANY, 0), (MANY, MANY), (None, 0)):
+        assert is_loss(had, had_down, 20, told=FLOOD_MESSAGES - 1)
+        assert not is_loss(had, had_down, 20, told=FLOOD_MESSAGES)
