@@ -1,11 +1,12 @@
 """Anomalies as the pages ask for them: by time, in company, and the like of one."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import apsw
 
+from fluxd.core.hush import HISTORY
 from fluxd.store.anomalies import StoredAnomaly
 from fluxd.store.places import DAY_S
 
@@ -96,6 +97,31 @@ def read_alone(reader: apsw.Connection, *, since: int, limit: int) -> list[Store
         (since, limit),
     ).fetchall()
     return [StoredAnomaly(*row) for row in rows]
+
+
+def count_odd(reader: apsw.Connection, incidents: Collection[int]) -> int:
+    """Return how many metrics of some incidents are odd or silent now, each once.
+
+    What nobody wants to hear of is not counted, nor are those of a stop that are back or gone.
+    """
+    row: Any = reader.execute(
+        "WITH lasting AS MATERIALIZED (SELECT DISTINCT stretches.id,"
+        "   stretches.series AS slot, kind, evidence"
+        "   FROM json_each(?1) AS wanted JOIN incident_members ON incident = wanted.value"
+        "   JOIN stretches ON stretches.id = anomaly"
+        "   WHERE until IS NULL AND ended IS NULL AND kind != 'resumed'"
+        "   AND (incident_members.silent IS NULL OR incident_members.silent = ?2)),"
+        " stops AS (SELECT * FROM lasting WHERE kind = 'stopped'),"
+        " stopped AS (SELECT members.value AS name"
+        "   FROM stops, json_each(evidence, '$.members') AS members)"
+        " SELECT (SELECT count(DISTINCT slot) FROM lasting JOIN series ON series.id = slot"
+        "   WHERE kind != 'stopped' AND deleted IS NULL AND name NOT IN (SELECT name FROM stopped))"
+        " + (SELECT coalesce(sum(json_extract(evidence, '$.metrics')"
+        "     - coalesce(json_extract(evidence, '$.back'), 0)"
+        "     - coalesce(json_extract(evidence, '$.gone'), 0)), 0) FROM stops)",
+        (json.dumps(list(incidents)), HISTORY),
+    ).fetchone()
+    return int(row[0])
 
 
 def read_reasons(reader: apsw.Connection, anomalies: Iterable[int]) -> dict[int, str]:

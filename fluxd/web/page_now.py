@@ -1,7 +1,7 @@
 """GET /: what is odd now and was in the last day, or that all is quiet, or how to begin."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import falcon
@@ -12,7 +12,7 @@ from fluxd.core.hush import HISTORY
 from fluxd.core.retention import DAY_S
 from fluxd.store.anomalies import StoredAnomaly
 from fluxd.store.incident_list import StoredIncident, read_present
-from fluxd.store.odd import last_end, read_alone
+from fluxd.store.odd import count_odd, last_end, read_alone
 from fluxd.web.examples import examples
 from fluxd.web.incident_stories import tell_incident
 from fluxd.web.page_integrations import NO_KEY, address_of, first_key
@@ -31,18 +31,22 @@ OVER_EXHIBITS = 1
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What there is: lasting, not grouped yet, over, and what nobody wants to hear of."""
+    """What there is: lasting, not grouped yet, over, and what nobody wants to hear of.
+
+    Of what is lasting so many metrics are odd now, `odd`: some of it may be over.
+    """
 
     lasting: Sequence[StoredIncident]
     alone: Sequence[StoredAnomaly]
     over: Sequence[StoredIncident]
     silent: Sequence[StoredIncident]
+    odd: int = 0
 
     @property
     def odd_now(self) -> int:
         """How many metrics are odd now."""
         names = {one.metric for one in self.alone if one.ended is None}
-        return sum(one.metrics for one in self.lasting) + len(names)
+        return max(self.odd, len(self.lasting)) + len(names)
 
 
 class NowPage(Page):
@@ -59,7 +63,9 @@ class NowPage(Page):
             found = read_present(reader, since=now - DAY_S, limit=MOST_READ)
             alone = read_alone(reader, since=now - DAY_S, limit=MOST_SHOWN)
             quiet_since = last_end(reader)
-        present = sort_out(found, alone)
+            present = sort_out(found, alone)
+            odd = count_odd(reader, [one.id for one in present.lasting])
+        present = replace(present, odd=odd)
         room = max(0, MOST_SHOWN - len(present.lasting))
         render(
             resp,

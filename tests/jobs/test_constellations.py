@@ -5,6 +5,8 @@ from jobs.happenings import fleet, happenings, sent
 
 from fluxd.core.incidents.notices import SETTLE_S
 from fluxd.store.incident_queue import read_found, read_queue
+from fluxd.store.odd import count_odd
+from fluxd.store.series import mute_series
 
 WEB = [f"web-{host}.{kind}" for host in (1, 2, 3) for kind in ("cpu", "mem", "rps", "lat")]
 OTHERS = ["api.calls", "mail.sent", "queue.len", "sales.sum", "db.locks", "pay.rate", "edge.hits"]
@@ -222,6 +224,34 @@ def test_the_queue_says_whether_a_host_has_stopped() -> None:
             "web-2.cpu": True,
             "web-3.cpu": False,
         }
+
+
+def test_what_is_odd_now_is_counted_without_what_is_over() -> None:
+    with happenings(*WEB, *OTHERS) as site:
+        site.happen(*WEB[3:8])
+        began = site.now
+        stop = site.stop("web-3", WEB[8:])
+        site.happen(WEB[8], "api.calls")  # the one is silent now
+        site.group()
+
+        def count() -> int:
+            with site.store.read() as reader:
+                return count_odd(reader, [1])
+
+        assert (site.incidents[0].metrics, count()) == (10, 10)
+        site.happen(*WEB[4:8], at=began, ended=began + 60)
+        site.group()
+        assert count() == 6
+        assert site.incidents[0].title == (
+            "4 metrics stopped on web-3; 2 odd: api.calls and web-1.lat; 4 more over"
+        )
+        site.store.writer.run(lambda writer: mute_series(writer, "api.calls", muted=True))
+        site.happen("api.calls", at=began, score=0.5)
+        site.end_stop(stop, "web-3", WEB[8:])
+        site.happen(WEB[8], at=began, ended=began + 60)
+        site.group()
+        assert count() == 1
+        assert site.incidents[0].title == "web-1.lat: spike; 8 more over"
 
 
 def test_names_without_hosts_are_told_themselves() -> None:

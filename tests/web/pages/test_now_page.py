@@ -97,6 +97,18 @@ def test_what_belongs_together_is_one_card_with_a_chart_each(fluxd: InProcess) -
     assert f"normal open since {said.partition('open since ')[2][:5]}" in said
 
 
+def test_what_is_over_of_an_incident_that_lasts_is_not_odd_now(fluxd: InProcess) -> None:
+    for name in ("web-1.cpu", "web-1.mem", "web-1.io"):
+        fluxd.learn(name, usual(1, 120))
+    fluxd.happen(1, NOW - 100, None, 0.4)
+    fluxd.happen(2, NOW - 100, NOW - 40, 0.9)
+    fluxd.happen(3, NOW - 100, NOW - 40, 0.9)
+    said = words(text_of(fluxd))
+    assert "1 metric is odd now" in said
+    assert "web-1.cpu: spike; 2 more over" in said
+    assert "All 3 metrics" in said
+
+
 def test_what_is_over_is_told_for_a_day_and_quiet_counts_from_its_end(fluxd: InProcess) -> None:
     fluxd.learn("a", with_spike(usual(1), LAST - 6000, LAST - 5940, 60))
     fluxd.group()
