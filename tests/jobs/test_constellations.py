@@ -40,7 +40,7 @@ def test_a_host_that_dies_beside_one_that_is_odd_is_told_apart_from_it() -> None
         site.group()
         (one,) = site.incidents
         assert (one.title, one.metrics) == ("4 metrics stopped on web-3; 4 more over", 8)
-        assert one.explanation.endswith("First web-2.cpu. web-3: 4 metrics stopped.")
+        assert one.explanation.endswith("First web-2.cpu and 3 more. web-3: 4 metrics stopped.")
         site.end_stop(stop, "web-3", WEB[8:])
         site.group()
         (one,) = site.incidents

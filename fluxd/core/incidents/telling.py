@@ -1,6 +1,6 @@
 """An incident in words and numbers: how bad it is, what leads it, and its sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fluxd.core.incidents.members import Member, places_down, shares_of, weight
@@ -105,21 +105,29 @@ def sentence_of(
     told = [one for one in _heard(members) if one.kind != "resumed"]
     if account.metrics == 1 or len({one.series for one in told}) <= 1:
         return explanation
-    first, leading = account.first, account.leading
+    leading = account.leading
     head = f"{account.title}, from {moment(account.started, offset)}."
-    if leading.series != first.series:
-        head += f" First {first.metric}{_lead(told, first)}."
-    elif leading.kind != "stopped":
-        return f"{head} First {first.metric}{_lead(told, first)}: {explanation}"
+    begun, is_first = _first(told, account.first), leading.series == account.first.series
     if leading.kind == "stopped":  # that names what stopped
-        return f"{head} {explanation}"
-    return f"{head} Oddest {leading.metric}: {explanation}"
+        return (
+            f"{head} {explanation}" if is_first or not begun else f"{head} {begun}. {explanation}"
+        )
+    if begun and is_first:
+        return f"{head} {begun}: {explanation}"
+    return f"{head}{begun and f' {begun}.'} Oddest {leading.metric}: {explanation}"
 
 
-def _lead(told: Iterable[Member], first: Member) -> str:
-    """Say how long the first was before the others, if it was; a stop of several is not one."""
-    lead_s = min(one.started for one in told if one.series != first.series) - first.started
-    return f", {span(lead_s)} before the others" if lead_s > 0 and first.stands_for == 1 else ""
+def _first(told: Sequence[Member], first: Member) -> str:
+    """Say what was odd first, and how long before the others; "" where all began at once."""
+    others = [one for one in told if one.series != first.series]
+    lead_s = min(one.started for one in others) - first.started
+    if lead_s > 0:  # of a stop of several none is before the others
+        before = f", {span(lead_s)} before the others" if first.stands_for == 1 else ""
+        return f"First {first.metric}{before}"
+    with_it = {one.series for one in others if one.started == first.started}
+    if len(with_it) == len({one.series for one in others}):
+        return ""
+    return f"First {first.metric} and {len(with_it):,} more"
 
 
 def _heard(members: Sequence[Member]) -> list[Member]:

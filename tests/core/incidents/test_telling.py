@@ -126,8 +126,8 @@ def test_what_is_over_leads_no_longer() -> None:
     assert account.title == "4 metrics stopped on web-3; 4 more over"
     told = sentence_of([*spikes, stop("web-3", 4)], account, "web-3: all 4 stopped.", offset=0)
     assert told == (
-        "4 metrics stopped on web-3; 4 more over, from 14:03 UTC on 2026-11-03. First web-2.m0. "
-        "web-3: all 4 stopped."
+        "4 metrics stopped on web-3; 4 more over, from 14:03 UTC on 2026-11-03. First web-2.m0 and "
+        "3 more. web-3: all 4 stopped."
     )
 
 
@@ -146,5 +146,19 @@ def test_that_a_stop_is_back_is_not_one_that_came_later() -> None:
     account = account_of(members, 1_000)
     assert (account.title, account.metrics) == ("4 metrics stopped on web-3", 4)
     assert sentence_of(members, account, "web-3: all 4 stopped.", offset=0) == (
+        "web-3: all 4 stopped."
+    )
+
+
+def test_of_what_began_at_once_nothing_was_first() -> None:
+    members = [member(1, "a.x"), member(2, "b.y", score=0.5)]
+    account = account_of(members, 100)
+    assert sentence_of(members, account, "97 at 14:05.", offset=0) == (
+        "2 metrics odd: a.x and b.y, from 14:05 UTC on 2026-11-03. Oddest b.y: 97 at 14:05."
+    )
+    stopped = [*members, stop("web-3", 4)]
+    told = sentence_of(stopped, account_of(stopped, 100), "web-3: all 4 stopped.", offset=0)
+    assert told == (
+        "4 metrics stopped on web-3; 2 odd: a.x and b.y, from 14:05 UTC on 2026-11-03. "
         "web-3: all 4 stopped."
     )
