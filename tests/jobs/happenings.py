@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jobs.site import Site
 from store.posting import NOW, anomaly, memory_folder, opened, post
 
 from fluxd.core.anomalies import Anomaly
@@ -139,7 +140,7 @@ def happenings(*metrics: str, folder: Path | None = None) -> Iterator[Happenings
         yield Happenings(store, metrics)
 
 
-def sent(site: Happenings) -> None:
+def sent(site: Happenings | Site) -> None:
     """Have what waits sent, as the sender would."""
     site.store.writer.run(
         lambda writer: writer.execute(

@@ -1,11 +1,22 @@
 """Causes that stand near each other: what is told of them, and whether it is true."""
 
-import pytest
-from jobs.happenings import fleet, happenings, sent
+import random
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+from jobs.happenings import CHANNEL, fleet, happenings, sent
+from jobs.site import Site
+from store.posting import memory_folder
+
+from fluxd.core.detect import UTC
 from fluxd.core.incidents.notices import SETTLE_S
+from fluxd.jobs.grouping import Grouper
+from fluxd.store.channels import add_channel
+from fluxd.store.incident_list import page_incidents
 from fluxd.store.incident_queue import read_found, read_queue
 from fluxd.store.odd import count_odd
+from fluxd.store.outbox import read_entries
 from fluxd.store.series import mute_series
 
 WEB = [f"web-{host}.{kind}" for host in (1, 2, 3) for kind in ("cpu", "mem", "rps", "lat")]
@@ -274,3 +285,73 @@ def test_of_a_stop_that_lists_only_some_no_hosts_are_counted() -> None:
         site.stop("agent", metrics)
         site.group()
         assert site.incidents[0].title == "1,200 metrics stopped on host-00, host-01 and others"
+
+
+EVERY_S = 5
+USUAL = {"cpu": (30, 2), "mem": (60, 0.3), "rps": (120, 5), "lat": (20, 1)}
+
+
+@pytest.fixture
+def live() -> Iterator[Site]:
+    """Lend a detector that has seen three hosts and some others for a quarter of an hour."""
+    with memory_folder() as folder:
+        running = running_site(folder)
+        yield running
+        running.kill()
+
+
+def running_site(folder: Path) -> Site:
+    site = Site(folder)
+    site.send([(name, site.now, 1.0) for name in OTHERS])
+    go_on(site, 900)
+    return site
+
+
+def go_on(
+    site: Site, seconds: int, *, odd: str = "", dead: str = "", grouper: Grouper | None = None
+) -> None:
+    """Let three hosts report, one of them at 1.8 times its values, one of them not at all."""
+    for _ in range(0, seconds, EVERY_S):
+        site.now += EVERY_S
+        noise = random.Random(site.now)
+        rows = []
+        for name in WEB:
+            host, kind = name.split(".")
+            level, spread = USUAL[kind]
+            value = noise.gauss(level, spread) * (1.8 if host == odd else 1.0)
+            if host != dead:
+                rows.append((name, site.now, round(value, 2)))
+        site.send(rows)
+        site.turn()
+        if grouper is not None:
+            while grouper.step(site.now):
+                pass
+            with site.store.read() as reader:
+                due = [one.due for one in read_entries(reader) if one.state == "waiting"]
+            if due and min(due) <= site.now:
+                sent(site)
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "titles"),
+    [
+        (120, ["4 metrics odd on web-2", "4 metrics stopped on web-3"]),
+        (0, ["4 metrics stopped on web-3; 4 more over"]),
+    ],
+)
+def test_a_spike_on_one_host_and_the_death_of_another_through_the_detector(
+    live: Site, apart_s: int, titles: list[str]
+) -> None:
+    """The one is odd for a minute; the other sends nothing from so long after that on."""
+    grouper = Grouper(live.store, UTC)
+    live.store.writer.run(lambda writer: add_channel(writer, CHANNEL, now=live.now))
+    go_on(live, 60, odd="web-2", grouper=grouper)
+    if apart_s:
+        go_on(live, apart_s, grouper=grouper)
+    go_on(live, 400, dead="web-3", grouper=grouper)
+    with live.store.read() as reader:
+        found = page_incidents(reader)[0][::-1]
+        queued = [one.notice for one in read_entries(reader)][::-1]
+        assert count_odd(reader, [one.id for one in found if one.ended is None]) == 4
+    assert [one.title for one in found] == titles
+    assert queued == ["opened", "resolved", "opened"]
