@@ -18,6 +18,7 @@ from fluxd.store.incident_list import (
     read_leading,
     read_memberships,
 )
+from fluxd.store.incident_members import lasting_since
 from fluxd.store.outbox import Entry, first_key
 
 # Anomalies that a message lists; it counts the others.
@@ -47,7 +48,7 @@ class Composer:
             thread=first_key(reader, entry.channel, incident.id) or entry.key,
             incident=incident.id,
             severity=incident.severity,
-            subject=self._subject(incident, kind, offset),
+            subject=self._subject(reader, incident, kind),
             sentence=incident.explanation,
             started=incident.started,
             ended=incident.ended,
@@ -123,11 +124,12 @@ class Composer:
         """Return what kind of message it is: what is over by now is told as over."""
         return "resolved" if incident.state == "resolved" else entry.notice
 
-    def _subject(self, incident: StoredIncident, kind: MessageKind, offset: int) -> str:
-        """Return what reads on a watch: what, and since when."""
+    def _subject(self, reader: Connection, incident: StoredIncident, kind: MessageKind) -> str:
+        """Return what reads on a watch: what, and since when what lasts of it does."""
         if kind == "resolved":
             return incident.title
-        clock = moment(incident.started, offset).split(" on ")[0]
+        since = lasting_since(reader, incident.id) or incident.started
+        clock = moment(since, self.local.offset(since)).split(" on ")[0]
         return f"{incident.title}, since {clock}"
 
     def _member(self, one: StoredAnomaly) -> Member:

@@ -96,6 +96,17 @@ def is_lasting(reader: apsw.Connection, incident: int, *, since: int) -> bool:
     return bool(row[0])
 
 
+def lasting_since(reader: apsw.Connection, incident: int) -> int | None:
+    """Return when what lasts of an incident began (Unix s), None where all is over or silent."""
+    row: Any = reader.execute(
+        "SELECT min(coalesce(since, started)) FROM incident_members"
+        " JOIN stretches ON stretches.id = incident_members.anomaly"
+        " WHERE incident = ? AND until IS NULL AND ended IS NULL AND silent IS NULL",
+        (incident,),
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
 def last_end(reader: apsw.Connection, incident: int) -> int | None:
     """Return when the last anomaly of an incident was over (Unix s), None where none is."""
     row: Any = reader.execute(

@@ -70,6 +70,22 @@ def test_a_network_cut_is_one_message_and_its_end() -> None:
         assert cut.script.got[1].metrics == 3_000
 
 
+def test_a_subject_says_since_when_what_lasts_does(desk: Desk) -> None:
+    site, began = desk.site, desk.site.now
+    for metric, before in (("web.a", 200), ("web.b", 100)):
+        site.happen(metric, at=began - before)
+        site.happen(metric, at=began - before, ended=began - 60)
+    site.stop("host-00", fleet(5, 40)[:40])
+    desk.pass_time(0)
+    desk.pass_time(GATHER_S)
+    (message,) = desk.script.got
+    assert message.subject == (
+        f"40 metrics stopped on prod.host-00; 2 more over, since {clock(began)} UTC"
+    )
+    assert message.started == began - 200
+    assert message.down == 1
+
+
 def test_where_nobody_said_where_the_pages_are_there_are_no_links(desk: Desk) -> None:
     desk.composer = replace(desk.composer, url="")
     desk.restart()
