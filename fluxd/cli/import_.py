@@ -1,34 +1,25 @@
 """`fluxd import`: a metric's history from a CSV, beside a running daemon or without one."""
 
 import argparse
-import contextlib
 import functools
 import os
+import shlex
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
-
-import numpy as np
+from typing import Any
 
 from fluxd.cli.options import add_command
 from fluxd.cli.progress import Progress, progress_bar
-from fluxd.core.errors import FluxdError, NotFoundError, StoreError
+from fluxd.cli.series_file import lines_of, read_file
+from fluxd.core.errors import FluxdError, StoreError
 from fluxd.core.names import name_fault
 from fluxd.core.retention import DAY_S, Retention
 from fluxd.daemon.config import Config, find_config, load_config
 from fluxd.daemon.offline import connect_offline, daemon_runs, store_path
-from fluxd.ingest.post import MAX_AHEAD
-from fluxd.ingest.series_csv import SeriesFile, read_series
-from fluxd.store.blocks import Floats, Ints
+from fluxd.store.blocks import Ints
 from fluxd.store.connection import Connection, transaction
 from fluxd.store.rebuilds import History
 from fluxd.store.series import count_live, find_series
-
-# Lines between two looks at how far the file is read.
-LOOK_LINES = 8_192
 
 # A daemon's POSTs wait while a transaction of ours is open. A block more may begin within this
 # time, and then the lock is left alone for longer than it was held, so that the daemon, which asks
@@ -50,7 +41,8 @@ def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it i
     parser.add_argument(
         "file",
         metavar="FILE.csv",
-        help="timestamp,value; Unix seconds or ISO 8601 (UTC unless it says); - for stdin",
+        help="timestamp,value, or columns that its header names; Unix seconds or ISO 8601 (UTC "
+        "unless it says); - for stdin",
     )
     parser.set_defaults(run=run)
 
@@ -60,19 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
     data = store_path(arguments.data).parent
     config = load_config(find_config(arguments.config, data), os.environ)
     retention = Retention(config.retention.raw, config.retention.rollup, config.retention.band)
-    with (
-        _opened(arguments.file) as lines,  # as root, before acting as the store's owner
-        connect_offline(arguments.data, write=True) as connection,
-    ):
+    now = int(time.time())
+    command = f"fluxd import {shlex.quote(arguments.metric)} -"
+    with progress_bar() as bar:  # as root, before acting as the store's owner
+        picked = read_file(arguments.file, now, command, bar)
+    with connect_offline(arguments.data, write=True) as connection:
         _check(connection, arguments.metric, config)
-        with progress_bar() as bar:
-            read = read_series(_watched(lines, arguments.file, bar))
-        now = int(time.time())
-        picked = pick(read, now, retention)
-        for reason in picked.reasons:
-            print(reason, file=sys.stderr)
-        if not len(picked.timestamps):
-            raise FluxdError(f"{arguments.file} has no datapoints to store: see `fluxd import -h`")
+        for reason in (*picked.reasons, _old(picked.timestamps, now, retention)):
+            if reason is not None:
+                print(reason, file=sys.stderr)
         history = History(arguments.metric, picked.timestamps, picked.values, retention.levels())
         runs = daemon_runs(data)
         with progress_bar() as bar:
@@ -96,75 +84,16 @@ def _check(connection: Connection, name: str, config: Config) -> None:
         )
 
 
-# ---- the file
-
-
-@contextlib.contextmanager
-def _opened(file: str) -> Iterator[TextIO]:
-    try:
-        if file == "-":
-            yield sys.stdin
-        else:
-            # A byte that is no UTF-8 costs its line alone.
-            with Path(file).open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-                yield lines
-    except OSError as error:
-        if error.filename != str(Path(file)):  # it is not about this file
-            raise
-        raise NotFoundError(f"{file} can't be read: {error.strerror}") from error
-
-
-def _watched(lines: TextIO, file: str, bar: Progress) -> Iterator[str]:
-    """Yield the lines, and show how much of the file they are."""
-    size = 0 if file == "-" else os.fstat(lines.fileno()).st_size
-    for number, line in enumerate(lines):
-        if size and number % LOOK_LINES == 0:
-            bar(f"reading {file}", lines.buffer.tell(), size)
-        yield line
-
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """What is to be stored: ascending seconds and values; and a sentence for each kind of rest."""
-
-    timestamps: Ints
-    values: Floats
-    left_out: int
-    reasons: list[str]
-
-
-def pick(read: SeriesFile, now: int, retention: Retention) -> Picked:
-    """Bring a file's datapoints into the order of time, without those that can't be stored."""
-    timestamps = np.array(read.timestamps, np.int64)
-    values = np.array(read.values, np.float64) + 0.0  # -0.0 becomes 0.0, as the store has it
-    reasons = [f"line {line} left out: {reason}" for line, reason in read.faults]
-    if read.skipped > len(read.faults):
-        reasons.append(f"{_lines(read.skipped)} left out in all that have no timestamp,value")
-    early, late = timestamps < 1, timestamps > now + MAX_AHEAD
-    for rows, reason in (
-        (early, "not after 1970-01-01T00:00:00Z"),
-        (late, "more than a minute in the future"),
-    ):
-        if rows.any():
-            reasons.append(f"{_lines(int(rows.sum()))} left out: {reason}")
-    good = np.flatnonzero(~(early | late))
-    good = good[np.argsort(timestamps[good], kind="stable")]
-    last = np.append(np.diff(timestamps[good]) > 0, [True] * bool(len(good)))
-    if not last.all():
-        reasons.append(f"{_lines(int((~last).sum()))} left out: a later line has the same second")
-    picked = good[last.astype(np.bool_)]
-    old = int((timestamps[picked] < retention.rollup_before(now)).sum())
-    if old:  # history counts from when it comes, rollups from their own time
-        reasons.append(
-            f"{_lines(old)} older than retention.rollup: kept for {retention.raw_s / DAY_S:,.0f} "
-            "days from now (retention.raw), and learnt from, but no rollups of them"
-        )
-    left_out = read.skipped + len(timestamps) - len(picked)
-    return Picked(timestamps[picked], values[picked], left_out, reasons)
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
+def _old(timestamps: Ints, now: int, retention: Retention) -> str | None:
+    """Say how many datapoints are kept for less long than they seem to be."""
+    old = int((timestamps < retention.rollup_before(now)).sum())
+    if not old:
+        return None
+    # History counts from when it comes, rollups from their own time.
+    return (
+        f"{lines_of(old)} older than retention.rollup: kept for {retention.raw_s / DAY_S:,.0f} "
+        "days from now (retention.raw), and learnt from, but no rollups of them"
+    )
 
 
 # ---- the store
@@ -196,6 +125,7 @@ def _is_before(end: float) -> bool:
 def _told(history: History, left_out: int) -> str:
     """Say what was stored.
 
+    >>> import numpy as np
     >>> history = History("a", np.array([60, 120, 180]), np.zeros(3))
     >>> history.added = 2
     >>> _told(history, 1)
@@ -209,7 +139,7 @@ def _told(history: History, left_out: int) -> str:
     elif replaced:
         text += f", {replaced:,} of them in place of "
         text += "an earlier value" if replaced == 1 else "earlier values"
-    return f"{text}; {_lines(left_out)} left out." if left_out else f"{text}."
+    return f"{text}; {lines_of(left_out)} left out." if left_out else f"{text}."
 
 
 def _outlook(name: str, count: int, *, runs: bool) -> str:

@@ -8,11 +8,9 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import numpy as np
 
 from fluxd.cli.options import add_command
 from fluxd.cli.progress import progress_bar
@@ -38,7 +36,8 @@ def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it i
         "source",
         nargs="?",
         metavar="FILE.csv|METRIC",
-        help="timestamp,value in Unix seconds or ISO 8601, - for stdin; where there is no such "
+        help="timestamp,value in Unix seconds or ISO 8601, or columns that its header names, - for "
+        "stdin; where there is no such "
         "file, the stored metric of that name",
     )
     parser.add_argument(
@@ -72,8 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress_bar() as bar:
         series = read_source(arguments.source, arguments.metric, arguments.data, bar)
     if not series.timestamps.size:
-        why = series.faults[0] if series.faults else "rows must be timestamp,value"
-        raise FluxdError(f"{series.name} has no datapoints: {why}")
+        raise FluxdError(f"{series.name} has no datapoints that are still stored")
     for fault in series.faults:
         print(fault, file=sys.stderr)
     several = [then] if arguments.scores or then is today else [today, then]
@@ -170,33 +168,17 @@ def _counted(one: Replay) -> str:
 
 
 def _print_summary(series: Series, one: Replay) -> None:
-    count, analysed = series.timestamps.size, int(one.verdicts.analysed.sum())
-    for line in _late(series, count - analysed):
-        print(line)
-    length = int(series.timestamps.max() - series.timestamps.min())
+    count = series.timestamps.size
+    length = int(series.timestamps[-1] - series.timestamps[0])
     print(
         f"{_counted(one)} in {_datapoints(count)}"
         + (f" over {span(length)}" if length else "")
         + (f" (score {one.settings.threshold:g} or more)" if one.found else "")
-        + ("" if analysed >= WARMUP else f"; analysis starts after {WARMUP}")
+        + ("" if count >= WARMUP else f"; analysis starts after {WARMUP}")
     )
     found = probe(one.bank.dump(0, 1), threshold=one.settings.threshold, local=one.settings.local)
     if found is not None:
         print(f"on this metric now: {sentence(found)}")
-
-
-def _late(series: Series, late: int) -> Iterator[str]:
-    """Say which datapoints were not analysed, and what to do about it."""
-    again = series.timestamps.size - np.unique(series.timestamps).size
-    if again:
-        were = "was" if again == 1 else "were"
-        yield f"{_datapoints(again)} {were} not analysed: a metric has one at a timestamp"
-    if late > again:
-        were = "was" if late - again == 1 else "were"
-        yield (
-            f"{_datapoints(late - again)} {were} not analysed: older than one before; sort the"
-            " rows by time (`sort -n` does it for Unix seconds) to have all of them analysed"
-        )
 
 
 def _datapoints(count: int) -> str:

@@ -1,19 +1,16 @@
 """Where `fluxd replay` takes its datapoints from: a CSV, or the store."""
 
-import io
-import shlex
-import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
 from fluxd.cli.progress import Progress
+from fluxd.cli.series_file import read_file
 from fluxd.core.detect.layout import Floats, Ints
 from fluxd.core.errors import FluxdError, NotFoundError, StoreError
 from fluxd.daemon.offline import connect_offline
-from fluxd.ingest.series_csv import SeriesFile, read_series
 from fluxd.store.connection import Connection, transaction
 from fluxd.store.datapoints import read_datapoints
 from fluxd.store.places import LATEST
@@ -21,9 +18,6 @@ from fluxd.store.series import find_series, get_series
 
 # Datapoints read in one transaction: an open one keeps the store's log from ending.
 READ_ROWS = 200_000
-
-# What files begin with that are often taken for a CSV.
-GZIP, UTF_16 = b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,7 @@ def read_source(source: str | None, metric: str | None, data: Path | None, bar: 
             "`fluxd replay --metric NAME`"
         )
     if source is not None and _is_file(source):
-        return _of_file(source)
+        return _of_file(source, bar)
     name = metric if source is None else source
     assert name is not None  # noqa: S101  # one of the two was given
     try:
@@ -73,41 +67,9 @@ def _is_file(source: str) -> bool:
         return True  # opening it tells what is wrong with it
 
 
-def _of_file(file: str) -> Series:
-    series = _read(file)
-    faults = [f"line {line} left out: {reason}" for line, reason in series.faults]
-    if series.skipped > len(series.faults):
-        faults.append(f"{series.skipped} lines left out in all")
-    timestamps, values = np.array(series.timestamps, np.int64), np.array(series.values, np.float64)
-    return Series(file, timestamps, values, faults)
-
-
-def _read(file: str) -> SeriesFile:
-    try:
-        with _opened(file) as lines:
-            return read_series(lines)
-    except OSError as error:
-        raise FluxdError(f"{file} can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise FluxdError(f"{file} can't be read: {_unpacked(file, error)}") from error
-
-
-def _opened(file: str) -> TextIO:
-    if file == "-":  # in UTF-8 whatever the locale
-        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
-    return Path(file).open(newline="", encoding="utf-8")
-
-
-def _unpacked(file: str, error: UnicodeDecodeError) -> str:
-    """Say how to make text of a file that is none."""
-    name = shlex.quote(file)
-    # Of both it is the first or the second byte that is no text, and a pipe can't be read again.
-    begin = error.object[:2] if error.start < len(GZIP) else b""
-    if begin == GZIP:
-        return f"it is compressed; `zcat {name} | fluxd replay -` reads it"
-    if begin in UTF_16:
-        return f"it is not in UTF-8; `iconv -f UTF-16 -t UTF-8 {name} | fluxd replay -` reads it"
-    return "it is no text in UTF-8, and rows must be timestamp,value"
+def _of_file(file: str, bar: Progress) -> Series:
+    picked = read_file(file, int(time.time()), "fluxd replay -", bar)
+    return Series(file, picked.timestamps, picked.values, picked.reasons)
 
 
 def _of_store(connection: Connection, name: str, bar: Progress) -> Series:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from running import Daemon, fluxd, until
 
-from fluxd.cli.import_ import pick
-from fluxd.core.retention import DAY_S, Retention
+from fluxd.cli.series_file import pick
+from fluxd.core.retention import DAY_S
 from fluxd.ingest.series_csv import SeriesFile
 from fluxd.store import open_store
 from fluxd.store.connection import open_writer, transaction
@@ -117,10 +117,8 @@ def test_standard_input_and_iso_8601(data: Path) -> None:
     [
         ("a..b", "1,1", "invalid metric - a..b: use dotted parts"),
         ("a b", "1,1", "invalid characters in name"),
-        ("a", "", "no datapoints to store"),
-        ("a", "time,value\nnow,1\n", "no datapoints to store"),
+        ("a", "time,value\nnow,1\n", "has no datapoints: line 2 left out: 'now' is neither"),
         ("a", None, "can't be read"),
-        ("a", b"\xff\xfe\x00", "no datapoints to store"),
     ],
 )
 def test_wrong_input_is_told_with_its_mend(
@@ -235,7 +233,7 @@ def test_what_is_picked_is_what_a_loop_would_pick(rows: list[tuple[int, float]])
     read.values.extend(value for _, value in rows)
     read.skipped = 2
     naive = {time: value for time, value in rows if 1 <= time <= NOW + 60}
-    picked = pick(read, NOW, Retention())
+    picked = pick(read, NOW)
     assert picked.timestamps.tolist() == sorted(naive)
     assert picked.values.tolist() == [naive[time] for time in sorted(naive)]
     assert not np.signbit(picked.values).any()

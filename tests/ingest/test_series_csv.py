@@ -78,3 +78,38 @@ def test_a_file_that_is_no_text_is_not_read_as_one(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"1700000000,1\n\xff\xfe\n")
     with (tmp_path / "a.csv").open(encoding="utf-8") as lines, pytest.raises(UnicodeDecodeError):
         read_series(lines)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("value,timestamp", "5,1700000000"),
+        ("Value, Time", "5,1700000000"),
+        ("metric,timestamp,value", "web.cpu,1700000000,5"),
+        ("time,metric,value", "1700000000,web.cpu,5"),
+        ("date,host,cpu", "2023-11-14T22:13:20,web-1,5"),
+        ("timestamp,score,value", "1700000000,0.5,5"),
+        ("zeit,wert", "1700000000,5"),
+        ("value,zeit", "5,1700000000"),
+        ("timestamp,5xx", "1700000000,5"),
+    ],
+)
+def test_a_header_says_where_time_and_value_are(header: str, row: str) -> None:
+    series = read_series([header, row])
+    assert (list(series.timestamps), list(series.values)) == ([1_700_000_000], [5.0])
+    assert (series.skipped, series.note) == (0, "")
+
+
+def test_of_several_columns_it_says_which_it_reads() -> None:
+    series = read_series(["timestamp,cpu,mem", "1700000000,5,7"])
+    assert list(series.values) == [5.0]
+    assert series.note == "values are read from the column 'cpu'; not from 'mem'"
+
+
+def test_a_row_of_another_metric_and_one_that_is_too_short_are_left_out() -> None:
+    rows = ["1700000000,web,5", "1700000000,db,6", "1700000060,web"]
+    series = read_series(["time,metric,value", *rows])
+    assert list(series.values) == [5.0]
+    (_, other), (_, short) = series.faults
+    assert other.startswith("it is of 'db', and the file's first datapoint of 'web'")
+    assert short == "expected as many columns as the header has, and got 2"
