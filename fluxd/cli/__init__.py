@@ -46,11 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         doctor,
     ):
         command.register(commands)
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:  # the command's own usage says what there is
+        arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(arguments.run(arguments))
     except FluxdError as error:
         print(f"fluxd: {error.message}", file=sys.stderr)
+        return FAILURE
+    except UnicodeEncodeError as error:  # a byte of the command line that is no UTF-8
+        print(f"fluxd: {error.object!r} is no text in UTF-8", file=sys.stderr)
         return FAILURE
     except BrokenPipeError:  # the reader of our output, such as head, has had enough
         sys.stderr.close()

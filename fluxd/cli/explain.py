@@ -17,26 +17,43 @@ from fluxd.store.migrate import refuse_older
 # Of a list in the evidence so much is shown.
 MOST_MEMBERS = 20
 
+LIST = "fluxd sql \"SELECT id, metric, kind, datetime(started, 'unixepoch') FROM anomalies\""
+
+MOST_DIGITS = 18  # of an id: more do not fit into SQLite's integers
+
 
 def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it is private
     """Add the command."""
     parser = add_command(commands, "explain", "say why an anomaly was told, with its evidence")
-    parser.add_argument("id", metavar="ID", type=int, help="an anomaly's id, as in the API and SQL")
+    parser.add_argument(
+        "id",
+        metavar="ID",
+        type=_id,
+        help="an anomaly's id, a whole number: as in the address of its page, in /api/v1/anomalies "
+        "and in the view anomalies",
+    )
     parser.set_defaults(run=run)
+
+
+def _id(text: str) -> str:
+    """Return the digits of an id. Raises ArgumentTypeError that says where there are ids."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no id: that is a whole number, such as 12 of the page /anomalies/12; "
+            f"{LIST} lists them"
+        )
+    return text.lstrip("0") or "0"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print an anomaly's sentence and the numbers behind it."""
+    number = int(arguments.id) if len(arguments.id) <= MOST_DIGITS else 0  # which nothing has
     with open_offline(arguments.data) as connection:
         refuse_older(connection, store_path(arguments.data))
-        found = get_anomaly(connection, arguments.id)
-        evidence = get_evidence(connection, arguments.id)
+        found = get_anomaly(connection, number)
+        evidence = get_evidence(connection, number)
     if found is None or evidence is None:
-        raise FluxdError(
-            f"there is no anomaly {arguments.id}: "
-            "fluxd sql \"SELECT id, metric, kind, datetime(started, 'unixepoch') FROM anomalies\""
-            " lists them"
-        )
+        raise FluxdError(f"there is no anomaly {arguments.id}: {LIST} lists them")
     print("\n".join(_lines(found, evidence)))
     return 0
 

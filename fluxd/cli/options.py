@@ -27,4 +27,5 @@ def add_command(commands: Any, name: str, summary: str) -> argparse.ArgumentPars
         metavar="FILE",
         help="configuration (default: fluxd.toml in the data directory, if it is there)",
     )
+    parser.set_defaults(parser=parser)
     return parser

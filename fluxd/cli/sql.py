@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fluxd.cli.options import add_command
+from fluxd.core.errors import FluxdError
 from fluxd.daemon.offline import connect_offline
 from fluxd.store.query import Columns, Row, results
 
 # Rows that are fetched before any is printed. A result that ends within them does not keep the
 # store's log from being reset while somebody reads it in a pager.
 HELD_ROWS = 50_000
-
-# Characters up to which a column of a table is as wide as its widest cell.
-MAX_WIDTH = 80
 
 # Characters up to which a column of a table is as wide as its widest cell.
 MAX_WIDTH = 80
@@ -50,6 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
 
             interact(connection)
             return 0
+        if not arguments.query.strip():
+            raise FluxdError(
+                'there is nothing to ask: `fluxd sql "SELECT * FROM metrics"`, or `fluxd sql` for a '
+                "shell"
+            )
         answer = results(connection, arguments.query)
         held = list(itertools.islice(answer, HELD_ROWS))
         write = {"table": _write_table, "csv": _write_csv, "json": _write_json}[arguments.format]

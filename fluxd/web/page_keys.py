@@ -17,6 +17,8 @@ from fluxd.web.sessions import form_of
 
 Done = TypeVar("Done")
 
+MOST_DIGITS = 20  # of a quota; what is too large of these is refused with the bounds
+
 
 class KeysResource(SettingsPage):
     """The page; its forms create and revoke."""
@@ -45,7 +47,7 @@ class KeysResource(SettingsPage):
     def _create(self, form: dict[str, str]) -> str:
         now = int(self._services.clock())
         quota = form.get("quota", "").strip()
-        if quota and not (quota.isascii() and quota.isdigit()):
+        if quota and not (quota.isascii() and quota.isdigit() and len(quota) <= MOST_DIGITS):
             raise BadRequestError(f"invalid quota {quota[:20]!r}: give a number of metrics")
         scope: Scope = "read" if form.get("scope") == "read" else "ingest"
         name, prefix = form.get("name", "").strip(), form.get("prefix", "").strip()

@@ -90,5 +90,12 @@ def test_an_id_that_is_none_is_an_error_in_a_sentence(data: Path) -> None:
     assert outcome.returncode == 1
     assert "there is no anomaly 99" in outcome.stderr
     assert "fluxd sql" in outcome.stderr
-    assert fluxd("explain", "x", "--data", str(data)).returncode == 2
+    for huge in ("9" * 18, "9223372036854775808", "9" * 5_000):
+        outcome = fluxd("explain", huge, "--data", str(data))
+        assert outcome.returncode == 1
+        assert outcome.stderr.startswith(f"fluxd: there is no anomaly {huge}: fluxd sql")
+    for other in ("x", "-1", "1.5", "\u0661"):
+        outcome = fluxd("explain", other, "--data", str(data))
+        assert outcome.returncode == 2
+        assert f"{other!r} is no id: that is a whole number, such as 12 of" in outcome.stderr
     assert fluxd("explain", "1", "--data", str(data / "none")).returncode == 1
