@@ -1,14 +1,19 @@
 """`fluxd metric`: metrics are listed, muted and deleted; a running daemon notices at once."""
 
 import argparse
+import shlex
 import time
 from typing import Any
 
 from fluxd.cli.options import add_command
+from fluxd.core.errors import NotFoundError
+from fluxd.core.hush import Mute, matches
 from fluxd.core.states import STATES
 from fluxd.daemon.offline import open_offline
-from fluxd.store.metrics import ListedMetric, list_metrics
-from fluxd.store.series import delete_series, mute_series
+from fluxd.store.connection import Connection
+from fluxd.store.hushes import add_mute, read_mutes, remove_mutes
+from fluxd.store.metrics import ListedMetric, is_glob, list_metrics, page_metrics
+from fluxd.store.series import delete_series, get_series, mute_series, sender_of
 
 # Metrics that are read in one transaction: an open one keeps the store's log from ending.
 PAGE = 10_000
@@ -30,13 +35,15 @@ def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it i
     listing.add_argument("--state", choices=STATES, help="those in one state")
     listing.set_defaults(run=run_list)
 
-    for name, summary, muted in (
-        ("mute", "store and analyse a metric, but notify nobody", True),
-        ("unmute", "notify of a metric's anomalies again", False),
+    for name, summary, run in (
+        ("mute", "store and analyse a metric, but notify nobody", run_mute),
+        ("unmute", "notify of a metric's anomalies again", run_unmute),
     ):
         action = add_command(actions, name, summary)
-        action.add_argument("name", metavar="NAME")
-        action.set_defaults(run=run_mute, muted=muted)
+        action.add_argument(
+            "name", metavar="NAME", help="a metric, or a glob in quotes such as 'web-*.cpu'"
+        )
+        action.set_defaults(run=run)
 
     delete = add_command(actions, "delete", "delete a metric with all that is stored of it")
     delete.add_argument("name", metavar="NAME")
@@ -46,7 +53,7 @@ def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it i
 def run_list(arguments: argparse.Namespace) -> int:
     """Print a table of metrics."""
     cursor: str | None = ""
-    printed = 0
+    printed, now = 0, int(time.time())
     while cursor is not None:
         with open_offline(arguments.data) as connection:
             page, cursor = list_metrics(
@@ -56,10 +63,14 @@ def run_list(arguments: argparse.Namespace) -> int:
                 limit=PAGE,
                 cursor=cursor,
             )
+            mutes = read_mutes(connection, now)
         if page and not printed:
             print(_ROW.format(*_HEADINGS))
         for metric in page:
-            print(_ROW.format(*_columns(metric)))
+            muted = bool(metric.muted) or any(
+                one.covers(metric.name, metric.sender, now) for one in mutes
+            )
+            print(_ROW.format(*_columns(metric, muted=muted)))
         printed += len(page)
     if not printed:
         asked = arguments.match is not None or arguments.state is not None
@@ -68,18 +79,67 @@ def run_list(arguments: argparse.Namespace) -> int:
 
 
 def run_mute(arguments: argparse.Namespace) -> int:
-    """Mute a metric, or end that."""
+    """Mute a metric, or all that match a glob."""
+    name, now = arguments.name, int(time.time())
     with open_offline(arguments.data, write=True) as connection:
-        mute_series(connection, arguments.name, muted=arguments.muted)
-    effect = (
-        "is muted: stored and analysed, never notified" if arguments.muted else "is heard again"
-    )
-    print(f"{arguments.name} {effect}.")
+        if not is_glob(name):
+            mute_series(connection, name, muted=True)
+            what = f"{name} is muted"
+        else:
+            remove_mutes(connection, "glob", name, now=now)  # it may have held for a time only
+            add_mute(connection, "glob", name, until=None, reason="", now=now)
+            count = _matching(connection, name)
+            what = f"what matches {name} is muted ({count:,} metric{'' if count == 1 else 's'} now)"
+    print(f"{what}: stored and analysed, never notified.")
     return 0
+
+
+def run_unmute(arguments: argparse.Namespace) -> int:
+    """End the mute of a metric, or of a glob; say if another one still holds."""
+    name, now = arguments.name, int(time.time())
+    with open_offline(arguments.data, write=True) as connection:
+        if is_glob(name):
+            if not remove_mutes(connection, "glob", name, now=now):
+                raise NotFoundError(
+                    f"{name} is not muted: the page Settings, Silence lists what is"
+                )
+            print(f"what matches {name} is heard again, if nothing else mutes it.")
+            return 0
+        changed = mute_series(connection, name, muted=False)
+        changed = bool(remove_mutes(connection, "metric", name, now=now)) or changed
+        sender = sender_of(connection, get_series(connection, name))
+        others = [one for one in read_mutes(connection, now) if one.covers(name, sender, now)]
+    if others:
+        print(f"{name} is silent still: {others[0].told}. {_end_of(others[0])} ends that.")
+    else:
+        print(f"{name} {'is heard again' if changed else 'was not muted'}.")
+    return 0
+
+
+def _end_of(mute: Mute) -> str:
+    if mute.scope == "glob":
+        return f"`fluxd metric unmute {shlex.quote(mute.pattern)}`"
+    return "The page Settings, Silence"
+
+
+def _matching(connection: Connection, glob: str) -> int:
+    """Return how many metrics a glob matches as a mute's does."""
+    count, cursor = 0, ""
+    while True:
+        page, after = page_metrics(connection, limit=PAGE, cursor=cursor)
+        count += sum(matches(name, [glob]) for _, name in page)
+        if after is None:
+            return count
+        cursor = after
 
 
 def run_delete(arguments: argparse.Namespace) -> int:
     """Delete a metric."""
+    if is_glob(arguments.name):
+        raise NotFoundError(
+            f"{arguments.name} is no metric's name, and metrics are deleted one by one: "
+            f"`fluxd metric list {shlex.quote(arguments.name)}` shows which those are"
+        )
     with open_offline(arguments.data, write=True) as connection:
         delete_series(connection, arguments.name, now=int(time.time()))
     print(
@@ -89,14 +149,14 @@ def run_delete(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _columns(metric: ListedMetric) -> tuple[str, ...]:
+def _columns(metric: ListedMetric, *, muted: bool) -> tuple[str, ...]:
     return (
         metric.state,
         "-" if metric.interval is None else f"{metric.interval:g} s",
         f"{metric.datapoints:,}",
         _minute(metric.first),
         _minute(metric.last),
-        "yes" if metric.muted else "-",
+        "yes" if muted else "-",
         metric.name,
     )
 

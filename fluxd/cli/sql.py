@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         if not arguments.query.strip():
             raise FluxdError(
-                'there is nothing to ask: `fluxd sql "SELECT * FROM metrics"`, or `fluxd sql` for a '
-                "shell"
+                'there is nothing to ask: `fluxd sql "SELECT * FROM metrics"`, or `fluxd sql` for '
+                "a shell"
             )
         answer = results(connection, arguments.query)
         held = list(itertools.islice(answer, HELD_ROWS))

@@ -43,6 +43,17 @@ def remove_mute(connection: apsw.Connection, mute: int) -> None:
     look_again(connection)
 
 
+def remove_mutes(connection: apsw.Connection, scope: Scope, pattern: str, *, now: int) -> int:
+    """End all mutes of just that at once; return how many held."""
+    connection.execute(
+        "DELETE FROM mutes WHERE scope = ? AND pattern = ? AND (until IS NULL OR until > ?)",
+        (scope, pattern, now),
+    )
+    count = connection.changes()
+    look_again(connection)
+    return count
+
+
 def read_mutes(reader: apsw.Connection, now: int) -> list[Mute]:
     """Return the mutes that hold at `now` (Unix s), the newest first."""
     rows: list[Any] = reader.execute(

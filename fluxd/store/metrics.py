@@ -8,7 +8,7 @@ import apsw
 
 from fluxd.core.states import MetricStatus
 
-_WILDCARDS = frozenset("*?[")
+_WILDCARDS = frozenset("*?[")  # no sender's name has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class ListedMetric:
     datapoints: int
     first: int | None
     last: int | None
-    muted: int  # 0 or 1
+    muted: int  # 0 or 1: by its own name
+    sender: str  # the name of its key
 
 
 def page_metrics(
@@ -83,7 +84,8 @@ def list_metrics(
                CASE WHEN rebuilds.series IS NOT NULL THEN 'learning'
                     WHEN retired IS NOT NULL THEN 'retired'
                     ELSE coalesce(summaries.state, 'learning') END AS now,
-               interval, coalesce(datapoints, 0) + coalesce(added, 0), first, last, muted
+               interval, coalesce(datapoints, 0) + coalesce(added, 0), first, last, muted,
+               (SELECT keys.name FROM keys WHERE keys.id = series.key)
         FROM series LEFT JOIN summaries ON summaries.series = series.id
                     LEFT JOIN rebuilds ON rebuilds.series = series.id
         WHERE name > ?1 AND name GLOB ?2 AND deleted IS NULL AND now = coalesce(?3, now)
@@ -95,10 +97,19 @@ def list_metrics(
     return page, page[-1].name if len(rows) > limit else None
 
 
+def is_glob(name: str) -> bool:
+    """Whether it stands for metrics by a pattern rather than by a name.
+
+    >>> is_glob("web-*"), is_glob("web-1.cpu")
+    (True, False)
+    """
+    return not _WILDCARDS.isdisjoint(name)
+
+
 def _pattern(match: str | None) -> str:
     if match is None:
         return "*"
-    return f"*{match}*" if _WILDCARDS.isdisjoint(match) else match
+    return match if is_glob(match) else f"*{match}*"
 
 
 def read_summary(reader: apsw.Connection, series: int) -> Summary | None:

@@ -74,6 +74,15 @@ def get_series(connection: apsw.Connection, name: str) -> int:
     return series
 
 
+def sender_of(connection: apsw.Connection, series: int) -> str:
+    """Return the name of the key that a series belongs to."""
+    row = connection.execute(
+        "SELECT keys.name FROM series JOIN keys ON keys.id = series.key WHERE series.id = ?",
+        (series,),
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def count_live(connection: apsw.Connection) -> int:
     """Return how many series are neither retired nor deleted."""
     (count,) = connection.execute(
@@ -117,12 +126,19 @@ def import_key(connection: apsw.Connection, *, now: int) -> int:
     return key
 
 
-def mute_series(connection: apsw.Connection, name: str, *, muted: bool) -> None:
-    """Have a metric's anomalies notified no more, or again. Raises NotFoundError."""
+def mute_series(connection: apsw.Connection, name: str, *, muted: bool) -> bool:
+    """Have a metric's anomalies notified no more, or again; return whether that is a change.
+
+    Raises NotFoundError.
+    """
     series = get_series(connection, name)
-    connection.execute("UPDATE series SET muted = ? WHERE id = ?", (muted, series))
+    connection.execute(
+        "UPDATE series SET muted = ?1 WHERE id = ?2 AND muted IS NOT ?1", (int(muted), series)
+    )
+    changed = bool(connection.changes())
     look_again(connection)
     raise_series_version(connection)
+    return changed
 
 
 # ---- retired

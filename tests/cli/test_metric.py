@@ -1,5 +1,6 @@
 """`fluxd metric` without a daemon, and beside one."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from store.posting import NOW, new_key, opened, post
 from fluxd.cli import main
 from fluxd.cli import metric as metric_module
 from fluxd.store.connection import open_writer, transaction
+from fluxd.store.hushes import add_mute, read_mutes, remove_mutes
 from fluxd.store.metrics import Summary, write_summaries
 from fluxd.store.rebuilds import request_rebuild
 from fluxd.store.series import retire_series
@@ -92,11 +94,64 @@ def test_what_was_imported_counts_at_once_and_is_learning(data: Path) -> None:
     ]
 
 
+def told(data: Path, *arguments: str) -> str:
+    outcome = fluxd("metric", *arguments, "--data", str(data))
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout.strip()
+
+
 def test_a_metric_is_muted_and_unmuted(data: Path) -> None:
-    for action, shown in (("mute", "yes"), ("mute", "yes"), ("unmute", "-")):
-        outcome = fluxd("metric", action, "web.a", "--data", str(data))
-        assert outcome.returncode == 0
+    muted, heard = "web.a is muted: stored and analysed, never notified.", "web.a is heard again."
+    for action, says, shown in (
+        ("mute", muted, "yes"),
+        ("mute", muted, "yes"),
+        ("unmute", heard, "-"),
+        ("unmute", "web.a was not muted.", "-"),
+    ):
+        assert told(data, action, "web.a") == says
         assert listed(data, "web.a")[1][-2] == shown
+
+
+def test_metrics_are_muted_by_a_glob(data: Path) -> None:
+    says = "what matches web.* is muted (2 metrics now): stored and analysed, never notified."
+    for _ in range(2):
+        assert told(data, "mute", "web.*") == says
+    assert [row[-2] for row in listed(data)[1:]] == ["-", "-", "yes", "yes"]
+    assert told(data, "unmute", "web.a") == (
+        "web.a is silent still: muted by web.*. `fluxd metric unmute 'web.*'` ends that."
+    )
+    with opened(data / "fluxd.db") as store, store.read() as reader:
+        (mute,) = read_mutes(reader, NOW)
+        assert (mute.scope, mute.pattern, mute.until) == ("glob", "web.*", None)
+    assert "is heard again" in told(data, "unmute", "web.*")
+    assert [row[-2] for row in listed(data)[1:]] == ["-"] * 4
+    outcome = fluxd("metric", "unmute", "web.*", "--data", str(data))
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "web.* is not muted: the page Settings, Silence lists" in outcome.stderr
+
+
+def test_a_mute_of_the_pages_is_known_here_too(data: Path) -> None:
+    with opened(data / "fluxd.db") as store:
+        for scope, pattern in (("metric", "web.a"), ("sender", "agent")):
+            add = functools.partial(
+                add_mute, scope=scope, pattern=pattern, until=None, reason="noisy", now=NOW
+            )
+            store.writer.run(add)
+    assert [row[-2] for row in listed(data)[1:]] == ["yes"] * 4
+    assert told(data, "unmute", "web.a") == (
+        "web.a is silent still: its sender agent is muted (noisy). The page Settings, Silence ends "
+        "that."
+    )
+    with opened(data / "fluxd.db") as store:
+        store.writer.run(lambda connection: remove_mutes(connection, "sender", "agent", now=NOW))
+    assert told(data, "unmute", "web.a") == "web.a was not muted."
+
+
+def test_metrics_are_not_deleted_by_a_glob(data: Path) -> None:
+    outcome = fluxd("metric", "delete", "web.*", "--data", str(data))
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "`fluxd metric list 'web.*'` shows which those are" in outcome.stderr
+    assert len(listed(data)) == 5
 
 
 @pytest.mark.parametrize("action", ["mute", "unmute", "delete"])
