@@ -1,6 +1,7 @@
 """`fluxd metric`: metrics are listed, muted and deleted; a running daemon notices at once."""
 
 import argparse
+import dataclasses
 import shlex
 import time
 from typing import Any
@@ -11,6 +12,7 @@ from fluxd.core.hush import Mute, matches
 from fluxd.core.states import STATES
 from fluxd.daemon.offline import open_offline
 from fluxd.store.connection import Connection
+from fluxd.store.held import read_held
 from fluxd.store.hushes import add_mute, read_mutes, remove_mutes
 from fluxd.store.metrics import ListedMetric, is_glob, list_metrics, page_metrics
 from fluxd.store.series import delete_series, get_series, mute_series, sender_of
@@ -63,6 +65,7 @@ def run_list(arguments: argparse.Namespace) -> int:
                 limit=PAGE,
                 cursor=cursor,
             )
+            page = [_completed(connection, metric) for metric in page]
             mutes = read_mutes(connection, now)
         if page and not printed:
             print(_ROW.format(*_HEADINGS))
@@ -147,6 +150,22 @@ def run_delete(arguments: argparse.Namespace) -> int:
         "next start; whoever sends it again creates it anew."
     )
     return 0
+
+
+def _completed(connection: Connection, metric: ListedMetric) -> ListedMetric:
+    """Return a metric with what the store has of it, where the detector has not learnt it yet."""
+    if metric.first is not None and not metric.added:
+        return metric
+    held = read_held(connection, metric.id)
+    if held is None:
+        return metric
+    return dataclasses.replace(
+        metric,
+        interval=metric.interval or held.interval,
+        datapoints=max(metric.datapoints, held.datapoints),
+        first=min(metric.first or held.first, held.first),
+        last=max(metric.last or held.last, held.last),
+    )
 
 
 def _columns(metric: ListedMetric, *, muted: bool) -> tuple[str, ...]:

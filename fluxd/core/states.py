@@ -122,6 +122,16 @@ def progress_text(state: State, traits: Traits, seen: Seen, now: int) -> str:
     return f"{text}, first verdict about {clock}"
 
 
+def waiting_text(count: int) -> str:
+    """Say that so many datapoints are stored, of which the detector has not learnt yet.
+
+    >>> waiting_text(1), waiting_text(4320)
+    ('1/100 datapoints, being learnt now', '4,320 datapoints stored, being learnt now')
+    """
+    told = f"{count:,} datapoints stored" if count >= WARMUP else f"{count}/{WARMUP} datapoints"
+    return f"{told}, being learnt now"
+
+
 def _learnt(count: int) -> str:
     return f"{count:,} datapoints analysed" if count >= WARMUP else f"{count}/{WARMUP} datapoints"
 

@@ -68,6 +68,12 @@ def _read_sealed(
     return blocks.overlay(*parts)
 
 
+def read_recent_seconds(reader: apsw.Connection, series: int) -> Ints:
+    """Return the seconds of which the recent tier has datapoints of a series, ascending."""
+    parts = [_read_recent(reader, table, series, 0, LATEST, LATEST)[0] for table in RECENT_TABLES]
+    return np.unique(np.concatenate(parts))
+
+
 def _read_recent(
     reader: apsw.Connection, table: str, series: int, since: int, until: int, limit: int
 ) -> tuple[Ints, Floats]:

@@ -47,6 +47,8 @@ class ListedMetric:
     last: int | None
     muted: int  # 0 or 1: by its own name
     sender: str  # the name of its key
+    id: int
+    added: int  # datapoints that an import has stored and that are not learnt yet
 
 
 def page_metrics(
@@ -85,7 +87,8 @@ def list_metrics(
                     WHEN retired IS NOT NULL THEN 'retired'
                     ELSE coalesce(summaries.state, 'learning') END AS now,
                interval, coalesce(datapoints, 0) + coalesce(added, 0), first, last, muted,
-               (SELECT keys.name FROM keys WHERE keys.id = series.key)
+               (SELECT keys.name FROM keys WHERE keys.id = series.key), series.id,
+               coalesce(added, 0)
         FROM series LEFT JOIN summaries ON summaries.series = series.id
                     LEFT JOIN rebuilds ON rebuilds.series = series.id
         WHERE name > ?1 AND name GLOB ?2 AND deleted IS NULL AND now = coalesce(?3, now)

@@ -5,10 +5,12 @@ from typing import Any
 
 import falcon
 
+from fluxd.core.detect import WARMUP
 from fluxd.core.errors import NotFoundError
 from fluxd.core.names import MAX_STORED
-from fluxd.core.states import STATES, MetricStatus
+from fluxd.core.states import STATES, MetricStatus, waiting_text
 from fluxd.store.catalog import Catalog
+from fluxd.store.held import read_added, read_held
 from fluxd.store.metrics import page_metrics, read_summary
 from fluxd.web.api_answers import write_json, write_page
 from fluxd.web.api_parameters import MAX_LIMIT, Parameters
@@ -97,10 +99,14 @@ TELL_LAG_S = 2.0
 
 
 def status_of(services: Services, series: int, now: int) -> MetricStatus:
-    """Return what is known of a metric, of a retired one what was when it was retired."""
+    """Return what is known of a metric, of a retired one what was when it was retired.
+
+    Of one whose datapoints wait to be learnt (after its first POST for a part of a second, after
+    an import for minutes) it says what is stored.
+    """
     status = services.knowledge.status(series, now)
     if not services.store.catalog.is_retired(series):
-        return status
+        return _waiting(services, series, status) if status.state == "learning" else status
     with services.store.read() as reader:
         summary = read_summary(reader, series)
     last = status.last if summary is None else summary.last
@@ -113,6 +119,25 @@ def status_of(services: Services, series: int, now: int) -> MetricStatus:
         "retired",
         None,
         f"retired: {silent}analysed anew once it reports",
+    )
+
+
+def _waiting(services: Services, series: int, status: MetricStatus) -> MetricStatus:
+    with services.store.read() as reader:
+        waits = not status.datapoints or read_added(reader, series)
+        held = read_held(reader, series) if waits else None
+    if held is None:
+        return status
+    # From the hundredth on there are verdicts, and who waits for them goes by this number.
+    count = held.datapoints if held.datapoints < WARMUP else status.datapoints
+    return MetricStatus(
+        held.interval,
+        count,
+        held.first,
+        held.last,
+        status.state,
+        None,
+        waiting_text(held.datapoints),
     )
 
 

@@ -85,7 +85,11 @@ def test_a_file_is_stored_and_what_is_left_out_is_told(data: Path, tmp_path: Pat
     expected = dict(series(300)) | {START: 99.5, NOW - 3000 * DAY_S: 1.0}
     assert sorted(stored) == sorted(expected.items())
     (listed,) = fluxd("metric", "list", "--data", str(data)).stdout.splitlines()[1:]
-    assert listed.split() == ["learning", "-", "301", "-", "-", "-", "a"]
+    first, last = (
+        time.strftime("%Y-%m-%d %H:%M", time.gmtime(second)).split()
+        for second in (NOW - 3000 * DAY_S, START + 60 * 299)
+    )
+    assert listed.split() == ["learning", "60", "s", "301", *first, *last, "-", "a"]
 
 
 def test_it_can_be_run_again(data: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_metrics_are_listed_by_name(data: Path) -> None:
     rows = listed(data)
     assert rows[0] == ["STATE", "INTERVAL", "DATAPOINTS", "FIRST", "LAST", "MUTED", "NAME"]
     assert rows[1] == ["retired", "60", "s", "100", "2023-11-14", "22:12", *minute, "-", "db.c"]
-    assert rows[2] == ["learning", "-", "0", "-", "-", "-", "db.d"]
+    assert rows[2] == ["learning", "-", "1", *minute, *minute, "-", "db.d"]  # no summary yet
     assert rows[3][:4] == ["analysed", "60", "s", "1,234"]
     assert rows[4][:4] == ["learning", "0.5", "s", "7"]
     assert [row[-1] for row in rows[1:]] == ["db.c", "db.d", "web.a", "web.b"]

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from web.inprocess import NOW, InProcess
 
 from fluxd.core.states import STATES
+from fluxd.store.connection import Connection
 from fluxd.store.metrics import Summary, write_summaries
+from fluxd.store.rebuilds import History
 from fluxd.store.series import retire_series
 from fluxd.web.api_metrics import MAX_LOOKED_AT
 from fluxd.web.server import Server
@@ -57,10 +60,39 @@ def test_a_metric_that_is_analysed(fluxd: InProcess) -> None:
     assert (metric["state"], metric["datapoints"], metric["ready_in"]) == ("analysed", 150, None)
 
 
-def test_a_metric_of_which_nothing_is_analysed_yet(fluxd: InProcess) -> None:
+def test_what_was_just_stored_counts_before_it_is_analysed(fluxd: InProcess) -> None:
     fluxd.store_datapoints("new", [(NOW, 1.0)])
+    assert fluxd.get("/api/v1/metrics/new").json == {
+        "metric": "new",
+        "interval": None,
+        "datapoints": 1,
+        "first": NOW,
+        "last": NOW,
+        "state": "learning",
+        "ready_in": None,
+        "progress": "1/100 datapoints, being learnt now",
+    }
+    assert fluxd.get("/api/v1/metrics").json["metrics"][0]["datapoints"] == 1
+    while fluxd.analysis.step(NOW):
+        pass
+    assert fluxd.get("/api/v1/metrics/new").json["progress"] == "1/100 datapoints"
+
+
+def test_an_import_says_that_it_is_being_learnt(fluxd: InProcess) -> None:
+    fluxd.learn("new", [(NOW - 60 * i, 1.0) for i in range(3)])
+    times = np.arange(NOW - 600_000, NOW - 300, 60)
+    history = History("new", times, times % 7.0)
+
+    def load(connection: Connection) -> None:
+        while not history.complete:
+            history.write_some(connection, now=NOW, more=lambda: True)
+
+    fluxd.store.writer.run(load)
     metric = fluxd.get("/api/v1/metrics/new").json
-    assert (metric["state"], metric["first"], metric["interval"]) == ("learning", None, None)
+    assert metric["progress"] == "9,998 datapoints stored, being learnt now"
+    # Who waits for verdicts waits for this number.
+    assert (metric["state"], metric["datapoints"]) == ("learning", 3)
+    assert (metric["interval"], metric["first"], metric["last"]) == (60.0, times[0], NOW)
 
 
 @pytest.mark.parametrize("path", ["nothing", "", "a%ff", "%00", "a%2", "datapoints", "x" * 5_000])
