@@ -4,16 +4,19 @@ A sender tells with its own key, which has a namespace perhaps: then its globs a
 metrics' names are, and it forgets its own windows only.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
 
 import falcon
 
+from fluxd.core.detect import LocalTime
 from fluxd.core.errors import BadRequestError, NotFoundError, PayloadTooLargeError
 from fluxd.core.hush import Window, checked_window
 from fluxd.core.keys import Key
 from fluxd.core.names import MAX_STORED, stored_name
+from fluxd.core.wording import later, moment
 from fluxd.ingest.strict_json import Number, decode, json_text
 from fluxd.store.hushes import add_window, get_window, read_windows, remove_window
 from fluxd.web.api_anomalies import number_of
@@ -24,6 +27,8 @@ from fluxd.web.services import Services
 
 DEFAULT_S, MINUTE_S = 1_800, 60
 MOST_BYTES, LONGEST_TITLE, MOST_GLOBS = 64 << 10, 200, 100
+
+GLOBS_NAMED = 3  # in a sentence
 
 # Times at which a weekly window is told to be; a chart of a year has 53.
 MOST_TIMES = 120
@@ -58,7 +63,7 @@ class EventsResource(TakesIngestKeys):
         write_json(resp, {"events": [one for one in events if one["times"]]})
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Note that something is expected; 201 with its id."""
+        """Note that something is expected; 201 with its id, and what will be silent when."""
         Parameters(req)
         body: bytes = req.bounded_stream.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES:
@@ -73,7 +78,9 @@ class EventsResource(TakesIngestKeys):
         )
         resp.status = falcon.HTTP_201
         resp.set_header("Location", f"/api/v1/events/{number}")
-        write_json(resp, {"id": number})
+        noted = event_of(dataclasses.replace(window, id=number), now, now)
+        del noted["times"]
+        write_json(resp, noted | {"message": told_of(window, self._services.local)})
 
 
 class EventResource(TakesIngestKeys):
@@ -107,6 +114,20 @@ def event_of(window: Window, since: int, until: int) -> dict[str, Any]:
             {"from": begin, "to": end} for begin, end in window.times(since, until, most=MOST_TIMES)
         ],
     }
+
+
+def told_of(window: Window, local: LocalTime) -> str:
+    """Say what a window silences, and when."""
+    offset = local.offset(window.started)
+    since = moment(window.started, offset)
+    until = later(window.started, window.ended, offset)
+    globs = [*window.metrics[:GLOBS_NAMED], *["others"] * (len(window.metrics) > GLOBS_NAMED)]
+    what = f"metrics that match {' or '.join(globs)}" if globs else "all metrics"
+    weekly = ", and every week at that time" if window.weekly else ""
+    return (
+        f"expected from {since} to {until}{weekly}: anomalies of {what} that begin then are stored "
+        "and shown, and nobody is told"
+    )
 
 
 def read_event(sent: object, key: Key | None, now: int) -> Window:

@@ -27,7 +27,19 @@ def events(fluxd: InProcess, query: str = "") -> list[dict[str, Any]]:
 
 def test_a_deploy_script_needs_a_title_only(fluxd: InProcess) -> None:
     answer = post(fluxd, {"title": "deploy of web"})
-    assert (answer.status_code, answer.json) == (201, {"id": 1})
+    assert (answer.status_code, answer.json) == (
+        201,
+        {
+            "id": 1,
+            "title": "deploy of web",
+            "from": NOW,
+            "to": NOW + 1800,
+            "metrics": [],
+            "weekly": False,
+            "message": "expected from 22:13 UTC on 2023-11-14 to 22:43: anomalies of all metrics "
+            "that begin then are stored and shown, and nobody is told",
+        },
+    )
     assert answer.headers["location"] == f"{ADDRESS}/1"
     assert events(fluxd) == [
         {
@@ -40,6 +52,20 @@ def test_a_deploy_script_needs_a_title_only(fluxd: InProcess) -> None:
             "times": [{"from": NOW, "to": NOW + 1800}],
         }
     ]
+
+
+def test_the_answer_says_what_it_has_silenced(fluxd: InProcess) -> None:
+    body = {"title": "x", "metrics": ["web-*", "db"], "minutes": 2_000, "weekly": True}
+    answer = post(fluxd, body).json
+    assert (answer["metrics"], answer["weekly"]) == (["web-*", "db"], True)
+    assert answer["message"].startswith(
+        "expected from 22:13 UTC on 2023-11-14 to 07:33 UTC on 2023-11-16, and every week at that "
+        "time: anomalies of metrics that match web-* or db that begin"
+    )
+    answer = post(fluxd, {"title": "x"}, fluxd.add_key("site", prefix="site")).json
+    assert answer["metrics"] == ["site.*"]
+    many = post(fluxd, {"title": "x", "metrics": ["a", "b", "c", "d"]}).json["message"]
+    assert "match a or b or c or others that" in many
 
 
 def test_the_key_may_be_in_either_header(fluxd: InProcess) -> None:
