@@ -7,7 +7,7 @@ Sizes are in units of the metric's own noise, so that they mean the same on ever
 
 import random
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,6 +33,8 @@ SHIFT_ROWS = 60  # datapoints that a shift lasts
 PATIENCE_ROWS = {"spike": 3, "drop": 3, "shift": 30}  # in which it must be reported
 BEFORE_ROWS = 10  # no event counts that has a reported datapoint of its own so shortly before
 
+MOST_MISSED = 5  # metrics that are named
+
 NEVER = 2.0  # a threshold that no score reaches: remarks cost much and are not needed
 MAD_SIGMA = 1.4826  # standard deviations of Gaussian noise that a median absolute deviation is
 MEAN_SIGMA = 1.2533  # the same of a mean absolute deviation
@@ -52,11 +54,21 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """A metric on which events were not found: how many there were of all kinds and sizes."""
+
+    metric: str
+    events: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a self-test has found; `day` since 1970.
 
     `alarms` are anomalies on the untouched copies in `metric_days` days; what really happened is
-    among them, so the rate of false ones, `alarms_per_day`, is at most this.
+    among them, so the rate of false ones, `alarms_per_day`, is at most this. `missed` names the
+    metrics on which the largest share was not found, the worst first.
     """
 
     day: int
@@ -67,6 +79,7 @@ class Outcome:
     alarms: int
     alarms_per_day: float
     cases: list[Case]
+    missed: list[Missed] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -201,26 +214,46 @@ class SelfTest:
             alarms=alarms,
             alarms_per_day=alarms / days if days > 0.0 else 0.0,
             cases=[self._case(copy, kind, size) for copy, (kind, size) in enumerate(CASES, 1)],
+            missed=self._missed(),
         )
 
     def _case(self, copy: int, kind: str, size: float) -> Case:
-        delays: list[int] = []
-        events = 0
-        for one in self._trials:
-            for start in one.events:
-                stop = start + PATIENCE_ROWS[kind]
-                if one.told[0, max(0, start - BEFORE_ROWS) : stop].any():
-                    continue  # something happened there already
-                events += 1
-                delays += np.flatnonzero(one.told[copy, start:stop])[:1].tolist()
+        seen = [delay for one in self._trials for delay in _delays(one, copy, kind)]
+        delays = [delay for delay in seen if delay is not None]
         return Case(
             kind,
             size,
-            events,
+            len(seen),
             len(delays),
-            len(delays) / events if events else None,
+            len(delays) / len(seen) if seen else None,
             float(statistics.median(delays)) if delays else None,
         )
+
+    def _missed(self) -> list[Missed]:
+        metrics = []
+        for one in self._trials:
+            seen = [
+                delay
+                for copy, (kind, _) in enumerate(CASES, 1)
+                for delay in _delays(one, copy, kind)
+            ]
+            found = sum(delay is not None for delay in seen)
+            if found < len(seen):
+                metrics.append(Missed(one.name, len(seen), found))
+        metrics.sort(key=lambda one: (one.found / one.events, one.metric))
+        return metrics[:MOST_MISSED]
+
+
+def _delays(one: _Trial, copy: int, kind: str) -> list[int | None]:
+    """Return after how many rows each event of a copy was reported, None where it was not."""
+    delays: list[int | None] = []
+    for start in one.events:
+        stop = start + PATIENCE_ROWS[kind]
+        if one.told[0, max(0, start - BEFORE_ROWS) : stop].any():
+            continue  # something happened there already
+        told = np.flatnonzero(one.told[copy, start:stop])
+        delays.append(int(told[0]) if told.size else None)
+    return delays
 
 
 def is_rising(values: Floats) -> bool:

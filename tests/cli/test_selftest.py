@@ -40,6 +40,7 @@ def test_it_prints_a_table_beside_a_daemon_and_without_one(tmp_path: Path) -> No
     ]
     assert lines[13].startswith("1 metric, ")
     assert lines[14].startswith("Without events: ")
+    assert lines[15].startswith("Most was missed on: web.a (")
     assert fluxd("selftest", "--data", str(daemon.data)).stdout == beside.stdout
 
 
@@ -53,3 +54,25 @@ def test_without_history_it_says_what_it_takes(tmp_path: Path) -> None:
     outcome = fluxd("selftest", "--data", str(tmp_path / "nowhere"))
     assert outcome.returncode == 1
     assert "Traceback" not in outcome.stderr
+
+
+def test_the_metrics_that_are_named_are_tested(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "data")
+    data = ("--data", str(daemon.data))
+    for name, rows in (("a", ROWS), ("b", ROWS), ("short", 20)):
+        file = write_csv(tmp_path / f"{name}.csv", rows)
+        assert fluxd("import", name, str(file), *data).returncode == 0
+    until(lambda: daemon.get("/api/v1/metrics/a").body["datapoints"] == ROWS)
+    until(lambda: daemon.get("/api/v1/metrics/b").body["datapoints"] == ROWS)
+    daemon.stop()
+    told = fluxd("selftest", "b", "short", "b", *data)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[13].startswith("1 metric, ")
+    assert told.stderr == (
+        "not tested: short; that takes 600 recent datapoints, learnt and not all alike\n"
+    )
+    outcome = fluxd("selftest", "short", *data)
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "short can't be tested: that takes 600 recent datapoints" in outcome.stderr
+    outcome = fluxd("selftest", "a", "nobody", *data)
+    assert "there is no metric 'nobody': `fluxd metric list` shows them" in outcome.stderr

@@ -7,6 +7,7 @@ from fluxd.core.selftest import (
     CASES,
     LEAST_ROWS,
     MOST_LEARNT,
+    MOST_MISSED,
     MOST_TRIED,
     ROOM_ROWS,
     SHIFT_ROWS,
@@ -58,6 +59,22 @@ def test_it_says_what_it_rests_on(outcome: Outcome) -> None:
     assert (outcome.day, outcome.metrics) == (DAY, 8)
     assert outcome.metric_days == pytest.approx(8 * (ROWS // 3 - 1) * 60 / 86_400)
     assert outcome.alarms_per_day == outcome.alarms / outcome.metric_days
+
+
+def test_it_names_the_metrics_on_which_most_was_missed(outcome: Outcome) -> None:
+    shares = [one.found / one.events for one in outcome.missed]
+    assert shares == sorted(shares)
+    assert len({one.metric for one in outcome.missed}) == MOST_MISSED
+    test = SelfTest(DAY)
+    test.add("good", times(), series())
+    # Where it swings, nothing of the size of its smallest steps can be seen.
+    swings = np.repeat(np.random.default_rng(5).normal(0.0, 50.0, ROWS // 5), 5)
+    test.add("bad", times(), series() + swings)
+    found = finish(test)
+    assert found.missed[0].metric == "bad"
+    assert sum(one.events for one in found.missed) <= sum(case.events for case in found.cases)
+    if len(found.missed) == found.metrics:
+        assert sum(one.found for one in found.missed) == sum(case.found for case in found.cases)
 
 
 def test_steps_of_any_size_find_the_same() -> None:
