@@ -75,7 +75,8 @@ def _lines(found: StoredAnomaly, evidence: Mapping[str, Any]) -> Iterator[str]:
         evidence.get("datapoints", {}), started=found.started, ended=found.ended, offset=offset
     )
     if lines:
-        yield from ("", *lines, "", "o usual   * anomalous   | expected   --- the band")
+        of_rate = "   (of a counter: its rate per second)" if evidence.get("rate") else ""
+        yield from ("", *lines, "", f"o usual   * anomalous   | expected   --- the band{of_rate}")
 
 
 def _numbers(found: StoredAnomaly, evidence: Mapping[str, Any], zone: str) -> Iterator[str]:
@@ -83,11 +84,12 @@ def _numbers(found: StoredAnomaly, evidence: Mapping[str, Any], zone: str) -> It
     # The band of what has been 0 all along is a rounding error wide.
     least, offset = NOTHING * abs(found.value - found.expected), int(evidence.get("offset", 0))
     width = max(found.upper - found.lower, least)
+    unit = "/s" if evidence.get("rate") else ""
     expected, lower, upper = (
-        number(x if abs(x) > least else 0.0, width)
+        number(x if abs(x) > least else 0.0, width) + unit
         for x in (found.expected, found.lower, found.upper)
     )
-    yield f"peak      {number(found.value, width)} at {clock(found.peak, offset)}{zone}"
+    yield f"peak      {number(found.value, width)}{unit} at {clock(found.peak, offset)}{zone}"
     yield f"expected  {expected}, between {lower} and {upper}"
     yield f"score     {found.score:.2f}: {odds(found.score, evidence.get('interval'))}"
     if "known" in evidence:

@@ -70,15 +70,9 @@ class Stretches:
         self._watched[slots[list(verdicts.remarks)]] = True
         rows = np.flatnonzero(self._watched[slots] & verdicts.analysed)
         changed: dict[tuple[int, int], Anomaly] = {}
-        columns = (
-            timestamps,
-            values,
-            verdicts.expected,
-            verdicts.lower,
-            verdicts.upper,
-            verdicts.score,
-            history,
-        )
+        # Of a counter all is told of its rate.
+        rates = map(verdicts.rates, (values, verdicts.expected, verdicts.lower, verdicts.upper))
+        columns = (timestamps, *rates, verdicts.score, history)
         picked = zip(*(column[rows].tolist() for column in columns), strict=True)
         for index, slot, row in zip(rows.tolist(), slots[rows].tolist(), picked, strict=True):
             for stretch in self._step(slot, Row(*row), verdicts.remarks.get(index)):

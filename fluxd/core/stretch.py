@@ -60,7 +60,7 @@ class Stretch:
     cause: Cause = "value"
     pattern: Literal["", "day", "week"] = ""
     offset: int = 0
-    rates: list[float] | None = None  # of a counter: its rate, and expected, lowest, highest
+    rate: bool = False  # of a counter: all numbers are of its rate, per second
     lasted: float = 0.0  # of the peak's cause, up to `lasted_at`
     lasted_at: int = 0
     told: float = 0.0  # the length of time last told
@@ -167,7 +167,7 @@ class Stretch:
         by a band that the first one has bent. It is the farthest one that a person means, and what
         would have been, had nothing happened.
         """
-        if self.cause != "value" or remark.cause not in ("value", "pattern") or remark.rates:
+        if self.cause != "value" or remark.cause not in ("value", "pattern"):
             return False
         if not self._timely(row):
             return False
@@ -188,10 +188,10 @@ class Stretch:
             return False
         if self.datapoints > 1 and self.cause == "value":
             if remark.cause == "value":
-                if remark.rates is None and self._is_back(row):
+                if self._is_back(row):
                     return False
                 off, most = row.value - row.expected, self.value - self.expected
-                if remark.rates is None and off * most > 0.0:
+                if off * most > 0.0:
                     return abs(off) > abs(most)
                 return remark.forecast_rarity > self.forecast_rarity
             if remark.cause == "pattern":
@@ -211,16 +211,13 @@ class Stretch:
         self.forecast_rarity = remark.forecast_rarity
         self.novelty_rarity = remark.novelty_rarity
         self.cause, self.pattern, self.offset = remark.cause, remark.pattern, remark.offset
-        self.rates = None if remark.rates is None else list(remark.rates)
+        self.rate = remark.rates is not None
         self.usual, self.told = remark.usual, remark.lasted
 
     def _measure(self, row: Row) -> None:
-        """Note on which side of the peak's band a datapoint is, while that holds; else of its own.
-
-        Of what counts, only a band of its own is of use: the peak's is that of another count.
-        """
+        """Note on which side of the peak's band a datapoint is, while that holds, or of its own."""
         bands = [(row.lower, row.upper)]
-        if self.cause == "value" and self.rates is None and self._timely(row):
+        if self.cause == "value" and self._timely(row):
             bands.insert(0, (self.lower, self.upper))
         for lower, upper in bands:
             if row.value > upper or row.value < lower:
@@ -304,16 +301,15 @@ class Stretch:
     def _story(self) -> Story:
         shift = self.shift
         stands = shift is not None and shift.stands
-        numbers = self.rates or [self.value, self.expected, self.lower, self.upper]
         beyond = self.above if self.value > self.expected else self.below
         return Story(
             started=self.started,
             ended=self.ended,
             peak=self.peak,
-            value=numbers[0],
-            expected=numbers[1],
-            lower=numbers[2],
-            upper=numbers[3],
+            value=self.value,
+            expected=self.expected,
+            lower=self.lower,
+            upper=self.upper,
             anomalous=self.datapoints,
             beyond=beyond.rows,
             beyond_s=beyond.length,
@@ -326,7 +322,7 @@ class Stretch:
             cause=self.cause,
             pattern=self.pattern,
             offset=self.offset,
-            rate=self.rates is not None,
+            rate=self.rate,
             lasted=self.lasted,
             lasted_at=self.lasted_at,
             usual=self.usual,
@@ -354,6 +350,11 @@ class Stretch:
     def load(cls, fields: dict[str, Any]) -> "Stretch":
         """Take back what `dump` gave."""
         fields["days"] = [tuple(day) for day in fields["days"]]
+        rates = fields.pop("rates", None)
+        if rates is not None:  # saved when a counter's other numbers were totals: none fits a rate
+            fields["value"], fields["expected"], fields["lower"], fields["upper"] = rates
+            fields |= {"rate": True, "shift": None, "earlier_shift": None}
+            fields["excerpt"] = [[], 1, 0, []]
         for name in ("shift", "earlier_shift"):
             fields[name] = fields[name] and Shift(**fields[name])
         fields.setdefault("banded", fields["peak"])

@@ -62,12 +62,30 @@ class EvidenceKeeper:
         stored = read_bands(reader, bare.series, since, until)
         band = join([stored, recent]).latest()
         timestamps, values = read_datapoints(reader, bare.series, since, until, MOST_READ)
-        timestamps, values = timestamps[-BEFORE_ROWS:], values[-BEFORE_ROWS:]
         table = np.column_stack([values, _aligned(band, timestamps)])
+        if bare.rate:
+            timestamps, table = _rates(timestamps, table)
+        timestamps, table = timestamps[-BEFORE_ROWS:], table[-BEFORE_ROWS:]
         rows = [
             [at, *numbers] for at, numbers in zip(timestamps.tolist(), table.tolist(), strict=True)
         ]
         return columns_of(rows)
+
+
+def _rates(
+    timestamps: "np.typing.NDArray[np.int64]", table: "np.typing.NDArray[np.float64]"
+) -> "tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.float64]]":
+    """Turn a counter's totals, and the limits of their band, into rates; the first has none.
+
+    Nothing is known of the rate where the counter was set back.
+    """
+    if len(timestamps) < 2:  # noqa: PLR2004  # no total before it
+        return timestamps[:0], table[:0]
+    rates, totals = table[1:].copy(), table[:-1, 0]
+    seconds = np.diff(timestamps).astype(np.float64)
+    rates[:, :4] = (rates[:, :4] - totals[:, None]) / seconds[:, None]
+    rates[table[1:, 0] < totals, :4] = np.nan
+    return timestamps[1:], rates
 
 
 def _aligned(

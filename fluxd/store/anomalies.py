@@ -140,16 +140,21 @@ class Bare:
     series: int
     started: int
     interval: float | None  # s, None where it is not known
+    rate: bool  # its numbers are of a counter's rate
 
 
 def read_bare(reader: apsw.Connection, limit: int) -> list[Bare]:
     """Return anomalies that lack the datapoints before them, the first found first."""
     rows: list[Any] = reader.execute(
-        "SELECT id, series, started, json_extract(evidence, '$.interval') FROM stretches"
+        "SELECT id, series, started, json_extract(evidence, '$.interval'),"
+        " coalesce(json_extract(evidence, '$.rate'), 0) FROM stretches"
         " WHERE before IS NULL ORDER BY id LIMIT ?",
         (limit,),
     ).fetchall()
-    return [Bare(*row) for row in rows]
+    return [
+        Bare(number, series, started, interval, rate=bool(rate))
+        for number, series, started, interval, rate in rows
+    ]
 
 
 def write_before(connection: apsw.Connection, found: Iterable[tuple[int, Columns]]) -> None:

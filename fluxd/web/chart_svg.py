@@ -159,9 +159,12 @@ class _Plot(Plot):
             f'width="{right - left:.1f}" height="{height:.1f}"/>'
         )
         x = self.x(mark.peak)
+        # An anomaly of a counter has the value of its rate, a chart of its datapoints their totals.
+        value = next((row[VALUE] for row in self.rows if row[0] == mark.peak), None)
+        y = self.y(mark.value if value is None else value)
         triangle = (
             f'<path class="c-mark" d="M{x - 4:.1f} {top - 8:.1f}h8l-4 6z"/>'
-            f'<circle class="c-ring" cx="{x:.1f}" cy="{self.y(mark.value):.1f}" r="3.5"/>'
+            f'<circle class="c-ring" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
         )
         return area, triangle
 

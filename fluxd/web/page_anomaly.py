@@ -79,12 +79,22 @@ def _facts(
     found: StoredAnomaly, evidence: Mapping[str, Any], unusual: str | None
 ) -> list[tuple[str, str]]:
     """Return the numbers behind the sentence, each with its name."""
-    width = found.upper - found.lower
+    width, unit = found.upper - found.lower, "/s" if evidence.get("rate") else ""
+    value, expected, lower, upper, off = (
+        number(one, width) + unit
+        for one in (
+            found.value,
+            found.expected,
+            found.lower,
+            found.upper,
+            found.value - found.expected,
+        )
+    )
     facts = [
-        ("Value at its peak", number(found.value, width)),
-        ("Expected", number(found.expected, width)),
-        ("Usual", f"{number(found.lower, width)} to {number(found.upper, width)}"),
-        ("Difference", number(found.value - found.expected, width)),
+        ("Value at its peak", value),
+        ("Expected", expected),
+        ("Usual", f"{lower} to {upper}"),
+        ("Difference", off),
         ("Kind", _kind(found)),
         ("Score", f"{found.score:.2f} of 1"),
     ]

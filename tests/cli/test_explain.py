@@ -99,3 +99,22 @@ def test_an_id_that_is_none_is_an_error_in_a_sentence(data: Path) -> None:
         assert outcome.returncode == 2
         assert f"{other!r} is no id: that is a whole number, such as 12 of" in outcome.stderr
     assert fluxd("explain", "1", "--data", str(data / "none")).returncode == 1
+
+
+def test_of_a_counter_every_number_is_of_its_rate(tmp_path: Path) -> None:
+    noise, total = random.Random(7), 1e7
+    with opened(tmp_path / "fluxd.db") as store:
+        for n in range(COUNT):
+            total += noise.randint(590, 610) * (4 if 250 <= n < 260 else 1)
+            post(store, [("web.a", NOW - 60 * (COUNT - n), total)])
+        analysis = Analysis(store)
+        while analysis.step(NOW):
+            pass
+        EvidenceKeeper(store, analysis.knowledge).run(NOW)
+    told = explain(tmp_path, "1")
+    assert "web.a: spike\n40" in told
+    assert "\npeak      40" in told
+    expected = next(line for line in told.splitlines() if line.startswith("expected  "))
+    assert expected.count("/s") == 3
+    assert "its rate per second" in told
+    assert ",000" not in told

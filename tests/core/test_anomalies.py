@@ -17,7 +17,7 @@ from fluxd.core.detect import Bank, Remark, Verdicts
 Array = npt.NDArray[Any]
 START = 1_700_000_000
 Known = dict[tuple[int, int], Anomaly]
-PARTS = ("analysed", "score", "expected", "lower", "upper")
+PARTS = ("analysed", "score", "expected", "lower", "upper", "base", "seconds")
 
 
 def follow(
@@ -401,3 +401,56 @@ def test_loading_replaces_what_was_known_of_those_slots() -> None:
     assert moved.dump(10, 13) == stretches.dump(3, 6)
     moved.load(10, Stretches().dump(0, 3))
     assert len(moved) == 0
+
+
+# ---- counters
+
+
+def count_up(rates: Array) -> Array:
+    return np.cumsum(60.0 * rates) + 1e7
+
+
+def test_of_a_counter_all_is_told_of_its_rate() -> None:
+    rates = noise(1500) / 10.0
+    rates[1200:1215] *= 4.0
+    (burst,) = anomalies_of(count_up(rates))
+    at = int(rates[1200:1215].argmax()) + 1200
+    assert (burst.kind, burst.direction) == ("spike", "up")
+    assert (burst.peak, burst.value) == (START + 60 * at, pytest.approx(rates[at]))
+    assert 9.0 < burst.lower < burst.expected < burst.upper < 11.0
+    assert burst.ended == START + 60 * 1214
+    assert "/s at" in burst.explanation
+    assert ", high for 15 minutes; expected between 9" in burst.explanation
+    own = burst.evidence["datapoints"]["values"]
+    assert own[:15] == pytest.approx(rates[1200:1215])
+
+
+def test_a_counter_that_stands_still_fell_to_0_and_is_back() -> None:
+    rates = noise(1500) / 10.0
+    rates[1200:1235] = 0.0
+    (halt,) = anomalies_of(count_up(rates))
+    assert (halt.kind, halt.direction) == ("level shift", "down")
+    assert halt.ended == START + 60 * 1234
+    assert halt.explanation.startswith("Fell from about 10/s to ")
+    assert "for 35 minutes, until" in halt.explanation
+
+
+def test_a_counter_saved_when_its_numbers_were_totals_goes_on() -> None:
+    rates = noise(1202) / 10.0
+    rates[1200:] *= 4.0
+    stretches = Stretches()
+    follow(stretches, Bank(), one(count_up(rates)), {})
+    blob = stretches.dump(0, 1)
+    saved = json.loads(blob[HEADER.size :])
+    latest = saved["0"]["latest"]
+    names = ("value", "expected", "lower", "upper")
+    latest["rates"] = [latest[name] for name in names]
+    latest |= dict.fromkeys(names, 1e7)
+    del latest["rate"]
+    loaded = Stretches()
+    loaded.load(0, blob[: HEADER.size] + json.dumps(saved).encode())
+    then, now = loaded.lasting(0), stretches.lasting(0)
+    assert then is not None
+    assert now is not None
+    assert (then.value, then.upper) == (now.value, now.upper)
+    assert then.explanation == now.explanation

@@ -108,3 +108,37 @@ def test_without_anything_before_it_there_is_none(monkeypatch: pytest.MonkeyPatc
         assert kept(store, 1)["datapoints"]["values"] == []
         assert kept(store, 3)["datapoints"]["values"] == [1.0]
         assert kept(store, 3)["datapoints"]["expected"] == [None]
+
+
+def test_of_a_counter_it_is_the_rate_that_was_before_it() -> None:
+    noise = random.Random(7)
+    steps = [noise.randint(280, 320) for _ in range(COUNT)]
+    steps[250] = 9_000
+    totals = [float(sum(steps[: n + 1])) for n in range(COUNT)]
+    with fresh_store() as store:
+        post(store, [("a", BEGAN + 60 * n, total) for n, total in enumerate(totals)])
+        keeper = EvidenceKeeper(store, analyse(store).knowledge)
+        assert not keeper.run(NOW)
+        columns = kept(store)["datapoints"]
+        shown = [round((at - BEGAN) / 60) for at in columns["timestamps"]]
+        assert shown[:31] == list(range(250 - BEFORE_ROWS, 251))
+        assert columns["values"] == pytest.approx([steps[n] / 60 for n in shown])
+        assert all(3.0 < lower < 5.0 < upper < 7.0 for lower, upper in _limits(columns)[:31])
+
+
+def test_of_a_counter_that_was_set_back_the_rate_is_not_known() -> None:
+    steps = [300 + n % 7 for n in range(COUNT)]
+    steps[250] = 9_000
+    totals = [float(sum(steps[240 * (n >= 240) : n + 1])) for n in range(COUNT)]
+    with fresh_store() as store:
+        post(store, [("a", BEGAN + 60 * n, total) for n, total in enumerate(totals)])
+        keeper = EvidenceKeeper(store, analyse(store).knowledge)
+        assert not keeper.run(NOW)
+        columns = kept(store)["datapoints"]
+        values = dict(zip(columns["timestamps"], columns["values"], strict=True))
+        assert values[BEGAN + 60 * 240] is None
+        assert values[BEGAN + 60 * 241] == pytest.approx(steps[241] / 60)
+
+
+def _limits(columns: dict[str, Any]) -> list[tuple[float, float]]:
+    return list(zip(columns["lower"], columns["upper"], strict=True))

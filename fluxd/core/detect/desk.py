@@ -204,10 +204,11 @@ class Desk:
         counters = (v.counter > 0.0).nonzero()[0]
         rates = table[1:, counters]
         if counters.size:
-            before = v.total[counters] - (
-                rows.values[counters] * np.maximum(arrival.spacing[counters], 1.0)
-            )
-            table[1:, counters] = before + rates * np.maximum(arrival.spacing[counters], 1.0)
+            seconds = np.maximum(arrival.spacing[counters], 1.0)
+            base = v.total[counters] - rows.values[counters] * seconds
+            table[1:, counters] = base + rates * seconds
+            self._verdicts.base[at[counters]] = base
+            self._verdicts.seconds[at[counters]] = seconds
         verdicts = self._verdicts
         verdicts.score[at], verdicts.expected[at] = table[0], table[1]
         verdicts.lower[at], verdicts.upper[at] = table[2], table[3]

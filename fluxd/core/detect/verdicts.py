@@ -55,6 +55,8 @@ class Verdicts:
     """One entry per row given: `score` is 0 and the band NaN during the warm-up.
 
     Rows that were not analysed have NaN throughout. `remarks` has the rows at or over THRESHOLD.
+    The band is of what came: of a counter, of its total. `base` is the total from which the row's
+    rate is counted and `seconds` for how long; 0 and 1 of what does not count.
     """
 
     analysed: Bools
@@ -62,10 +64,21 @@ class Verdicts:
     expected: Floats
     lower: Floats
     upper: Floats
+    base: Floats
+    seconds: Floats
     remarks: dict[int, Remark] = field(default_factory=dict)
 
     @classmethod
     def blank(cls, rows: int) -> "Verdicts":
         """Verdicts of rows that were not analysed."""
         nans = np.full((4, rows), np.nan)
-        return cls(np.zeros(rows, np.bool_), nans[0], nans[1], nans[2], nans[3])
+        own = np.zeros(rows), np.ones(rows)
+        return cls(np.zeros(rows, np.bool_), nans[0], nans[1], nans[2], nans[3], *own)
+
+    def rates(self, numbers: Floats) -> Floats:
+        """Turn totals of all rows (values, or limits of the band) into rates per second.
+
+        What does not count stays as it is, exactly.
+        """
+        rates: Floats = (numbers - self.base) / self.seconds
+        return rates
