@@ -47,7 +47,7 @@ class Sensitivity:
 
     A shift lasts SHIFT_ROWS datapoints, `shift_s` seconds, and its value is that of the first. None
     where nothing is reported up to FURTHEST half widths of the band, or, of a metric that never was
-    negative, down to 0.
+    negative, down to 0. Of a counter (`rate`) all numbers are of its rate, per second.
     """
 
     at: int
@@ -59,6 +59,7 @@ class Sensitivity:
     drop: Reach | None
     shift_up: Reach | None
     shift_down: Reach | None
+    rate: bool = False
 
 
 def probe(
@@ -99,6 +100,7 @@ def probe(
         drop=drop,
         shift_up=_reach(lasting, UP, out),
         shift_down=_reach(lasting, DOWN, out),
+        rate=shadow.counter,
     )
 
 
@@ -149,13 +151,13 @@ class _Shadow:
         self._threshold = threshold
         self._local = local
         self._bank.load(0, state)
-        self.counter = False
+        self.counter, self._total = False, 0.0
         self.times: Ints | None = None
         interval = self._bank.interval(0)
         if interval is not None and self._bank.counts[0] >= WARMUP:
             step = max(1, round(interval))
             self.times = self._bank.marks[0] + step * np.arange(1, SHIFT_ROWS + 1)
-            self.counter = self._bank.traits(0).counter
+            self.counter, self._total = self._bank.traits(0).counter, self._bank.last(0)
 
     def _restore(self, count: int) -> None:
         """Make the first `count` slots as the metric is now."""
@@ -180,18 +182,25 @@ class _Shadow:
         first = bank.advance([0], times[:1], [VALUE_LIMIT])
         days = [day for remark in first.remarks.values() for day in remark.days]
         lowest = min((low for _, low, _ in days), default=-np.inf)
-        floor = 0.0 if lowest >= 0.0 and seen.expected[0] > 0.0 else -np.inf
-        return _Outlook(times, seen.expected, float(first.lower[0]), float(first.upper[0]), floor)
+        course, limits = seen.rates(seen.expected), (float(first.lower[0]), float(first.upper[0]))
+        if self.counter:
+            # A total so large leaves nothing of the rate's band; the remark has it as it was.
+            rates = [remark.rates for remark in first.remarks.values() if remark.rates is not None]
+            own = (float(seen.rates(seen.lower)[0]), float(seen.rates(seen.upper)[0]))
+            limits = rates[0][2:] if rates else own
+        floor = 0.0 if self.counter or (lowest >= 0.0 and course[0] > 0.0) else -np.inf
+        return _Outlook(times, course, *limits, floor)
 
     def try_all(self, searches: list[_Search], out: "_Outlook", rows: int) -> None:
         """Try every candidate for that many rows: by how much each is off of what is expected."""
         grid = np.concatenate([search.side * search.grid for search in searches] or [np.zeros(0)])
         self._restore(grid.size + 1)
         course, times = out.course[:rows], out.times[:rows]
-        # A counter whose rate shifts is further off with every datapoint.
-        lasting = np.arange(1, rows + 1) if self.counter else np.ones(rows)
         # The last copy sees nothing but what is expected.
-        values = np.maximum(course + np.append(grid, 0.0)[:, None] * lasting, out.floor)
+        values = np.maximum(course + np.append(grid, 0.0)[:, None] * np.ones(rows), out.floor)
+        if self.counter:
+            seconds = np.diff(times, prepend=self._bank.marks[0])
+            values = self._total + np.cumsum(values * seconds, axis=1)
         slots = np.repeat(np.arange(grid.size + 1), rows)
         seen = self._bank.advance(slots, np.tile(times, grid.size + 1), values.ravel())
         told = (seen.score >= self._threshold).reshape(values.shape)
@@ -232,14 +241,15 @@ def sentence(found: Sensitivity) -> str:
     ...     Reach(-9e-60, 9e-60), None, None)))
     any value but 0 would be reported
     """
+    unit = "/s" if found.rate else ""
     if found.spike and found.drop:
         off = max(found.spike.distance, found.drop.distance)
         if off <= max(SAME * abs(found.expected), NONE):
-            only = number(found.expected, SAME * abs(found.expected))
+            only = number(found.expected, SAME * abs(found.expected)) + unit
             return f"any value but {only} would be reported"
     width = found.upper - found.lower
     spike, drop, up, down = (
-        None if one is None else number(one.value, width)
+        None if one is None else number(one.value, width) + unit
         for one in (found.spike, found.drop, found.shift_up, found.shift_down)
     )
     single = _either(

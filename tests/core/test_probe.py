@@ -105,14 +105,30 @@ def test_what_never_was_negative_is_not_looked_for_below_zero() -> None:
     assert found.drop.value < 0.0
 
 
-def test_of_a_counter_it_names_values_that_are_reported() -> None:
+@pytest.mark.parametrize("total", [1e4, 1e9])
+def test_of_a_counter_it_names_rates_that_are_reported(total: float) -> None:
+    noise = np.random.default_rng(1)
+    counts = noise.poisson(1_800.0, (1, ROWS))
     bank = Bank()
-    learn(bank, np.cumsum(np.random.default_rng(1).poisson(30.0, (1, ROWS)), axis=1) + 1e4)
+    learn(bank, np.cumsum(counts, axis=1) + total)
     found = probe(bank.dump(0, 1))
     assert found is not None
+    assert found.rate
+    assert found.lower < 29.0 < found.expected < 31.0 < found.upper
     assert found.spike is not None
-    assert found.spike.value > 1e4 + 30.0 * (ROWS - 50)
-    assert reports(bank, 0, [found.spike.value])
+    assert found.drop is not None
+    assert found.shift_down is not None
+    assert 25.0 < found.drop.value < found.lower < found.upper < found.spike.value < 35.0
+    last = total + counts.sum()
+    for reach, side in ((found.spike, 1.0), (found.drop, -1.0)):
+        for more in (1.0, 1.3, 3.0):
+            rate = found.expected + side * more * reach.distance
+            assert reports(bank, 0, [last + 60.0 * rate])
+        assert not reports(bank, 0, [last + 60.0 * (found.expected + side * reach.distance / 2)])
+    lasting = found.expected - 1.05 * found.shift_down.distance
+    assert reports(bank, 0, [last + 60.0 * lasting * n for n in range(1, 11)])
+    assert f"a spike above {found.spike.value:.3g}"[:-1] in sentence(found)
+    assert sentence(found).count("/s") == 4
 
 
 def test_a_lower_threshold_reaches_closer(bank: Bank) -> None:

@@ -65,6 +65,10 @@ class Bank:
         interval = float(Vitals(self._state.vitals[slot : slot + 1].T).interval[0])
         return interval if interval > 0.0 else None
 
+    def last(self, slot: int) -> float:
+        """Return the last value of one metric, of a counter its total."""
+        return float(Vitals(self._state.vitals[slot : slot + 1].T).total[0])
+
     def traits(self, slot: int) -> Traits:
         """Return what is known of one metric's nature."""
         state = self._state
