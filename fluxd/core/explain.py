@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from fluxd.core.detect import rows_between
 from fluxd.core.story import Day, Story
-from fluxd.core.wording import DAY_S, ENOUGH, number, ordinal, rough, span, weekday
+from fluxd.core.wording import DAY_S, ENOUGH, large, number, ordinal, rough, span, weekday
 
 YEAR_S = 365 * DAY_S
 LONGEST_S = 10 * YEAR_S  # that an expectation is told of
 KEPT_DAYS = 28  # of lowest and highest values that the detector remembers
-LEVEL_GRAIN = 0.5  # of a level shift's size
+LEVEL_GRAIN = 1.0  # of a level shift's size
 OFTEN = 2 / 3  # share of its time from which a stretch was off to one side throughout
 
 
@@ -71,8 +71,10 @@ def _shift(story: Story) -> str:
     if old is None or new is None:
         return _value(story)
     was = story.measured(_only(story)) if story.constant else f"about {_level(story, old)}"
+    # The mean of nothing but one value is that value.
+    now = story.measured(new) if new == story.value else f"about {_level(story, new)}"
     told = (
-        f"{'Rose' if new > old else 'Fell'} from {was} to about {_level(story, new)} at"
+        f"{'Rose' if new > old else 'Fell'} from {was} to {now} at"
         f" {story.at(story.started)} and stayed there"
     )
     if story.returned is not None:
@@ -89,7 +91,7 @@ def _level(story: Story, level: float) -> str:
     """Write a level so that the shift's two can be told apart."""
     old, new = story.old_level, story.new_level
     size = abs((new or 0.0) - (old or 0.0))
-    return rough(level, LEVEL_GRAIN * size) + ("/s" if story.rate else "")
+    return large(rough(level, LEVEL_GRAIN * size)) + story.unit
 
 
 def _pattern(story: Story) -> str:
@@ -109,7 +111,7 @@ def _course(story: Story) -> str:
     off = abs(story.value - story.usual)
     began = int(story.lasted_at - story.lasted)
     value = story.measured(story.value)
-    then = f"{usually} {rough(story.usual, off)}{story.unit}"
+    then = f"{usually} {large(rough(story.usual, off))}{story.unit}"
     if off < story.width / 2.0:
         # It is the hour as a whole that was off, and its last datapoint alone no longer shows it.
         return (
@@ -146,7 +148,7 @@ def _trend(story: Story) -> str:
 
 def _missing(story: Story) -> str:
     verb = "reach" if story.usual > story.value else "fall to"
-    usually = rough(story.usual, abs(story.usual - story.value)) + story.unit
+    usually = large(rough(story.usual, abs(story.usual - story.value))) + story.unit
     return (
         f"Did not {verb} {usually} by {story.at(story.peak)}, as it did around this time on each of"
         f" the last days: {story.measured(story.value)} now."
@@ -190,11 +192,11 @@ def usual(story: Story) -> str:
 def _where(story: Story) -> str:
     """Say the band in words; no negative bound for what was never negative."""
     if not math.isfinite(story.width):
-        return f"is about {number(story.expected)}"
+        return f"is about {large(number(story.expected))}{story.unit}"
     lower, upper = story.bound(story.lower), story.bound(story.upper)
     if lower == upper:
         return f"is {lower}"
-    if story.lower < 0.0 <= story.lowest and story.upper > 0.0:
+    if story.unsigned and story.lower <= 0.0 < story.upper:
         return f"is at most {upper}"
     return f"lies between {lower} and {upper}"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fluxd.core.detect import THRESHOLD, UTC, WARMUP, Bank, LocalTime
 from fluxd.core.detect.layout import VALUE_LIMIT, Bools, Floats, Ints
-from fluxd.core.wording import number, span
+from fluxd.core.wording import large, number, span
 
 SHIFT_ROWS = 10  # datapoints that a lasting shift is watched for
 
@@ -245,11 +245,11 @@ def sentence(found: Sensitivity) -> str:
     if found.spike and found.drop:
         off = max(found.spike.distance, found.drop.distance)
         if off <= max(SAME * abs(found.expected), NONE):
-            only = number(found.expected, SAME * abs(found.expected)) + unit
+            only = large(number(found.expected, SAME * abs(found.expected))) + unit
             return f"any value but {only} would be reported"
     width = found.upper - found.lower
     spike, drop, up, down = (
-        None if one is None else number(one.value, width) + unit
+        None if one is None else large(number(one.value, width)) + unit
         for one in (found.spike, found.drop, found.shift_up, found.shift_down)
     )
     single = _either(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fluxd.core.detect import Cause
-from fluxd.core.wording import later, moment, number, rough
+from fluxd.core.wording import large, later, moment, number, rough
 
 Day: TypeAlias = tuple[int, float, float]
 """Day number since 1970, lowest, highest."""
@@ -68,6 +68,11 @@ class Story:
         size = max(abs(self.lowest), abs(self.highest))
         return self.highest - self.lowest <= SAME * size
 
+    @property
+    def unsigned(self) -> bool:
+        """Whether the metric was never negative, as far as is remembered."""
+        return self.lowest >= 0.0
+
     def at(self, timestamp: int) -> str:
         """Write a time by the metric's clock."""
         return moment(timestamp, self.offset)
@@ -88,23 +93,27 @@ class Story:
         for _ in range(FINER):
             value = _read(number(self.value, width))
             limits = (self.lower, self.upper)
-            if all((_read(rough(x, width)) < value) == (x < self.value) for x in limits):
+            if all(_side(_read(rough(x, width)), value) == _side(x, self.value) for x in limits):
                 break
             width /= 10.0
         return width
 
     def measured(self, value: float) -> str:
         """Write a datapoint's value."""
-        return number(value, self.grain) + self.unit
+        return large(number(value, self.grain)) + self.unit
 
     def bound(self, limit: float) -> str:
         """Write a limit of the band."""
-        return rough(limit, self.grain) + self.unit
+        return large(rough(limit, self.grain)) + self.unit
 
     @property
     def unit(self) -> str:
         """What follows a number."""
         return "/s" if self.rate else ""
+
+
+def _side(one: float, other: float) -> int:
+    return (one > other) - (one < other)
 
 
 def _read(text: str) -> float:

@@ -284,9 +284,9 @@ class Stretch:
             ended=self.ended,
             peak=self.peak,
             value=self.value,
-            expected=self.expected,
-            lower=self.lower,
-            upper=self.upper,
+            expected=story.expected,
+            lower=story.lower,
+            upper=story.upper,
             score=self.score,
             direction="up" if up else "down",
             kind=kind,
@@ -302,14 +302,15 @@ class Stretch:
         shift = self.shift
         stands = shift is not None and shift.stands
         beyond = self.above if self.value > self.expected else self.below
+        expected, lower, upper = self._possible()
         return Story(
             started=self.started,
             ended=self.ended,
             peak=self.peak,
             value=self.value,
-            expected=self.expected,
-            lower=self.lower,
-            upper=self.upper,
+            expected=expected,
+            lower=lower,
+            upper=upper,
             anomalous=self.datapoints,
             beyond=beyond.rows,
             beyond_s=beyond.length,
@@ -335,6 +336,17 @@ class Stretch:
             forecast_rarity=self.forecast_rarity,
             novelty_rarity=self.novelty_rarity,
         )
+
+    def _possible(self) -> tuple[float, float, float]:
+        """Return what was expected, and the band, without what the metric can't be.
+
+        What never was negative is not expected to be.
+        """
+        numbers = self.expected, self.lower, self.upper
+        if self.upper <= 0.0 or min(low for _, low, _ in self.days) < 0.0:
+            return numbers
+        expected, lower, upper = (max(one, 0.0) for one in numbers)
+        return expected, lower, upper
 
     # ---- saving
 

@@ -7,6 +7,8 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 LEAST_DIGITS, MOST_DIGITS = 3, 12
 PLAIN_FROM, PLAIN_TO = 1e-4, 1e15  # outside, numbers are written with an exponent
 EXACT_BELOW = 1e6  # whole numbers up to here are written in full
+LARGE = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
+LARGE_DECIMALS = 4  # at most; a number with more is written in digits
 LAST_TIME = 253_402_300_799  # the end of the year 9999
 
 # Lengths of time are told in the largest unit of which there are so many; from so many on it is
@@ -44,12 +46,30 @@ def rough(value: float, width: float) -> str:
     """
     if not width > 0.0 or not math.isfinite(width):
         return number(value)
-    decimals = 1 - math.floor(math.log10(width))
+    decimals = 1 - math.floor(math.log10(width / 2.0))  # to a 20th of the width, or finer
     rounded = round(value, decimals) + 0.0  # no "-0"
     if abs(rounded) >= PLAIN_TO or 0.0 < abs(rounded) < PLAIN_FROM:
         return number(rounded)
     text = f"{rounded:,.{max(decimals, 0)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def large(text: str) -> str:
+    """Write a number that `number` or `rough` wrote as a sentence says it: 2.38 billion.
+
+    >>> large("2,380,000,000"), large("-11,801,000"), large("1,000,000,010"), large("999,000")
+    ('2.38 billion', '-11.801 million', '1,000,000,010', '999,000')
+    """
+    digits = text.lstrip("-").replace(",", "")
+    if not digits.isdecimal():
+        return text
+    for unit, name in LARGE:
+        whole, rest = divmod(int(digits), unit)
+        decimals = f"{rest:0{len(str(unit)) - 1}d}".rstrip("0")
+        if whole and len(decimals) <= LARGE_DECIMALS:
+            sign = "-" if text.startswith("-") else ""
+            return f"{sign}{whole:,}{'.' if decimals else ''}{decimals} {name}"
+    return text
 
 
 def moment(timestamp: int, offset: int = 0) -> str:

@@ -454,3 +454,14 @@ def test_a_counter_saved_when_its_numbers_were_totals_goes_on() -> None:
     assert now is not None
     assert (then.value, then.upper) == (now.value, now.upper)
     assert then.explanation == now.explanation
+
+
+def test_what_never_was_negative_is_not_expected_to_be() -> None:
+    values = np.floor(np.exp(np.random.default_rng(3).normal(1.0, 0.8, 1_500)))
+    values[1_200] = 400.0
+    (spike,) = [a for a in anomalies_of(values) if a.peak == START + 60 * 1_200]
+    assert spike.lower == spike.evidence["lower"] == 0.0
+    assert 0.0 <= spike.expected < spike.upper < 400.0
+    assert "expected at most" in spike.explanation
+    (spike,) = [a for a in anomalies_of(values - 50.0) if a.peak == START + 60 * 1_200]
+    assert spike.lower < -50.0

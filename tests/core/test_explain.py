@@ -104,7 +104,7 @@ def test_no_negative_bound_for_what_was_never_negative() -> None:
 def test_a_band_that_is_nothing_beside_the_metrics_range_is_one_number() -> None:
     band = {"lower": -1.3e-7, "expected": 0.0, "upper": 1.3e-7, "lowest": 0.0, "highest": 2e6}
     told = tell(20_765_900.0, "spike", **band)
-    assert told.startswith("20,765,900 at")
+    assert told.startswith("20.7659 million at")
     assert "; expected 0 after the last datapoints." in told
     assert "at this time of day it is 0." in tell(20_765_900.0, "spike", pattern="day", **band)
 
@@ -128,9 +128,13 @@ def test_it_reads_well_at_every_scale(scale: float, sign: float) -> None:
         highest=scale * 9,
         days=[(TODAY, -scale * 9, scale * 9)],
     )
-    found = re.match(r"(\S+) at .*between (\S+) and (\S+) after", told)
+    number = r"(\S+(?: [mb]illion)?)"
+    found = re.match(rf"{number} at .*between {number} and {number} after", told)
     assert found is not None, told
-    value, lower, upper = (float(text.replace(",", "")) for text in found.groups())
+    value, lower, upper = (
+        float(text.replace(",", "").replace(" million", "e6").replace(" billion", "e9"))
+        for text in found.groups()
+    )
     assert (value, lower, upper) == pytest.approx((0.43 * sign * scale, *bounds), rel=0.02)
     assert len(told) < 130
 
@@ -158,7 +162,7 @@ def test_a_level_shift_names_both_levels() -> None:
     assert "stayed there for 3 hours, until 17:05. Lowest" in back
     shift = {"old_level": 5.0, "new_level": 7.0}
     assert tell(7.0, "level shift", **constant(5.0, **shift)) == (
-        "Rose from 5 to about 7 at 14:05 UTC on 2026-11-03 and stayed there, which counts as usual"
+        "Rose from 5 to 7 at 14:05 UTC on 2026-11-03 and stayed there, which counts as usual"
         " now: first change after 12 days."
     )
 
@@ -207,7 +211,7 @@ def test_an_odd_hour_whose_last_datapoint_is_as_usual_is_told_as_an_hour() -> No
     [
         (0.0, 0.29653027653694153, "Did not reach 0.3 by 14:05"),
         (163.73, -1.83e-06, "Did not fall to 0 by 14:05"),
-        (43.0, 1_000_000_210.0, "Did not reach 1,000,000,000 by 14:05"),
+        (43.0, 1_000_000_210.0, "Did not reach 1 billion by 14:05"),
     ],
 )
 def test_what_did_not_come_is_told_no_finer_than_it_matters(
@@ -245,3 +249,21 @@ def test_a_score_is_told_as_odds() -> None:
     assert "about once in 8 days" in odds(0.184, 300.0)
     assert "about once in 4 years" in odds(0.44, 60.0)
     assert "less than once in 10 years" in odds(1.0, 1.0)
+
+
+def test_of_what_never_was_negative_the_bound_is_fine_enough() -> None:
+    told = tell(90.0, "spike", expected=-9.2, lower=-100.0, upper=76.75, lowest=0.0)
+    assert told.startswith("90 at 14:05 UTC on 2026-11-03; expected at most 77 after")
+    assert "expected at most 42 after" in tell(90.0, "spike", lower=0.0, upper=42.0, lowest=0.0)
+
+
+def test_a_value_beyond_a_bound_does_not_read_as_the_bound() -> None:
+    assert "expected between 3.2 and 37" in tell(3.0, lower=3.2, upper=37.0, lowest=-1.0)
+    assert "expected between 3.2 and 36.7" in tell(37.0, "spike", lower=3.2, upper=36.7)
+
+
+def test_a_level_of_one_value_alone_is_exact() -> None:
+    assert tell(0.0, "level shift", old_level=147.9, new_level=0.0).startswith(
+        "Fell from about 148 to 0 at"
+    )
+    assert " to about 5 at" in tell(5.0, "level shift", old_level=147.9, new_level=4.9)
