@@ -85,7 +85,7 @@ class Stretches:
         stretch = self._latest.get(slot)
         shift = None if stretch is None else stretch.standing_shift
         if shift is not None and shift.explains(row.timestamp, row.value):
-            remark = None
+            remark = remark if stretch is not None and stretch.is_line(row, remark) else None
         if remark is None:
             if stretch is None:
                 self._watched[slot] = False
@@ -95,12 +95,15 @@ class Stretches:
             if stretch.settled(row.timestamp):
                 self._forget(slot)
             return
-        if stretch is None or not stretch.reaches(row.timestamp, remark.cause):
+        if stretch is None or not stretch.reaches(row.timestamp, remark):
             if stretch is not None and stretch.ended is None:
                 stretch.ended = stretch.last
                 yield stretch
-            standing = self._budget.open(slot, row.timestamp)
-            stretch = self._latest[slot] = Stretch.open(row, remark, standing, shift)
+            started = remark.began(row.timestamp)
+            if stretch is not None:
+                started = max(started, stretch.last + 1)
+            standing = self._budget.open(slot, started)
+            stretch = self._latest[slot] = Stretch.open(started, remark, standing, shift)
             self._watched[slot] = True
         if stretch.meet(row, remark):
             self._budget.record(slot, stretch.started, stretch.score)

@@ -128,7 +128,7 @@ def _course(story: Story) -> str:
 
 def _flat(story: Story) -> str:
     began = story.at(int(story.lasted_at - story.lasted))
-    before = f"it never stood still longer than {span(story.usual)}"
+    before = f"it usually stands still for no longer than {span(story.usual)}"
     if story.usual < 1.0:
         before = "it never stood still before"
     return (

@@ -71,11 +71,11 @@ class Stretch:
 
     @classmethod
     def open(
-        cls, row: Row, remark: Remark, standing: Standing, earlier_shift: Shift | None
+        cls, started: int, remark: Remark, standing: Standing, earlier_shift: Shift | None
     ) -> "Stretch":
-        """Begin with an anomalous datapoint, which is to be met next."""
+        """Begin with the remark on an anomalous datapoint, which is to be met next."""
         return cls(
-            started=row.timestamp,
+            started=started,
             known=remark.datapoints,
             since=remark.since,
             days=remark.days,
@@ -92,16 +92,27 @@ class Stretch:
                 return shift
         return None
 
-    def reaches(self, timestamp: int, cause: Cause) -> bool:
+    def is_line(self, row: Row, remark: Remark | None) -> bool:
+        """Whether a datapoint shows that all of the anomaly is a flat line.
+
+        At a value that the metric never had, that it is there says more.
+        """
+        if remark is None or remark.cause != "flat" or self.cause == "flat":
+            return False
+        had = min(low for _, low, _ in self.days) <= row.value <= max(h for _, _, h in self.days)
+        return had and abs(remark.began(row.timestamp) - self.started) <= remark.interval
+
+    def reaches(self, timestamp: int, remark: Remark) -> bool:
         """Whether an anomalous datapoint at that time belongs to it.
 
         What no longer fits the new level is something else, however soon it comes; so is what a
         metric does once it has moved again after a flat line.
         """
+        flat = remark.cause == "flat"
         shift = self.shift
         if shift is not None and shift.stands and not shift.over:
-            return False
-        if self.cause == "flat" and self.ended is not None and (self.quiet or cause != "flat"):
+            return flat and abs(remark.began(timestamp) - self.started) <= remark.interval
+        if self.cause == "flat" and self.ended is not None and (self.quiet or not flat):
             return False
         return timestamp - self.last <= self.join_s
 
@@ -127,7 +138,7 @@ class Stretch:
             self.forecast_rarity = max(self.forecast_rarity, remark.forecast_rarity)
             if abs(row.value - self.expected) > abs(self.value - self.expected):
                 changed, self.peak, self.value = True, row.timestamp, row.value
-        elif self._is_peak(row, remark):
+        elif self.is_line(row, remark) or self._is_peak(row, remark):
             changed = True
             self._take_peak(row, remark)
         self._measure(row)
@@ -194,7 +205,7 @@ class Stretch:
                 if off * most > 0.0:
                     return abs(off) > abs(most)
                 return remark.forecast_rarity > self.forecast_rarity
-            if remark.cause == "pattern":
+            if remark.cause in ("pattern", "flat"):  # what is a flat line altogether: `is_line`
                 return False
         return row.score > self.score
 
@@ -265,7 +276,7 @@ class Stretch:
 
     def kind(self) -> str:
         """Return the kind, by what was strongest about it."""
-        if self.shift is not None and self.shift.stands:
+        if self.shift is not None and self.shift.stands and self.cause != "flat":
             return "level shift"
         kind = KINDS.get(self.cause)
         if kind is not None or self.lower <= self.value <= self.upper:

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from fluxd.core.bands import Band, join
-from fluxd.core.excerpt import Columns, columns_of
+from fluxd.core.excerpt import MOST_ROWS, Columns, columns_of
 from fluxd.core.knowledge import Knowledge
 from fluxd.store import Store
 from fluxd.store.anomalies import Bare, read_bare, write_before
@@ -56,7 +56,8 @@ class EvidenceKeeper:
     def _before(self, reader: Connection, bare: Bare) -> Columns:
         """Return the last datapoints before an anomaly, with their band where it is known."""
         reach = int(REACH_INTERVALS * bare.interval) if bare.interval else REACH_S
-        since, until = max(0, bare.started - max(reach, 1)), bare.started - 1
+        # A flat line began before it was told.
+        since, until = max(0, bare.started - max(reach, 1)), max(bare.first, bare.started) - 1
         # Memory first: what is dropped there meanwhile is stored then.
         recent = self._knowledge.bands.read(bare.series, since, until)
         stored = read_bands(reader, bare.series, since, until)
@@ -65,11 +66,19 @@ class EvidenceKeeper:
         table = np.column_stack([values, _aligned(band, timestamps)])
         if bare.rate:
             timestamps, table = _rates(timestamps, table)
-        timestamps, table = timestamps[-BEFORE_ROWS:], table[-BEFORE_ROWS:]
+        began = int(np.searchsorted(timestamps, bare.started))
+        untold = np.arange(began, len(timestamps))
+        kept = np.append(np.arange(max(began - BEFORE_ROWS, 0), began), untold[:: _every(untold)])
+        timestamps, table = timestamps[kept], table[kept]
         rows = [
             [at, *numbers] for at, numbers in zip(timestamps.tolist(), table.tolist(), strict=True)
         ]
         return columns_of(rows)
+
+
+def _every(rows: "np.typing.NDArray[np.int64]") -> int:
+    """Return of how many rows one is kept, so that there are MOST_ROWS at most."""
+    return max(-(-len(rows) // MOST_ROWS), 1)
 
 
 def _rates(

@@ -140,6 +140,7 @@ class Bare:
     series: int
     started: int
     interval: float | None  # s, None where it is not known
+    first: int  # timestamp of the first datapoint that came with it
     rate: bool  # its numbers are of a counter's rate
 
 
@@ -147,13 +148,14 @@ def read_bare(reader: apsw.Connection, limit: int) -> list[Bare]:
     """Return anomalies that lack the datapoints before them, the first found first."""
     rows: list[Any] = reader.execute(
         "SELECT id, series, started, json_extract(evidence, '$.interval'),"
+        " coalesce(json_extract(evidence, '$.datapoints.timestamps[0]'), started),"
         " coalesce(json_extract(evidence, '$.rate'), 0) FROM stretches"
         " WHERE before IS NULL ORDER BY id LIMIT ?",
         (limit,),
     ).fetchall()
     return [
-        Bare(number, series, started, interval, rate=bool(rate))
-        for number, series, started, interval, rate in rows
+        Bare(number, series, started, interval, first, rate=bool(rate))
+        for number, series, started, interval, first, rate in rows
     ]
 
 

@@ -268,7 +268,7 @@ def test_the_budget_makes_further_ones_minor_but_the_strongest() -> None:
         found = {(a.slot, a.started): a for a in told}
         low = [a for a in found.values() if a.severity == "low"]
         assert [(a.started - START) // 60 for a in low] == minor
-        assert all(a.explanation.endswith("a week on this metric: shown as minor.") for a in low)
+        assert all(a.explanation.endswith("a week on this metric: low severity.") for a in low)
     assert len(found) == len(at)
 
 
@@ -465,3 +465,16 @@ def test_what_never_was_negative_is_not_expected_to_be() -> None:
     assert "expected at most" in spike.explanation
     (spike,) = [a for a in anomalies_of(values - 50.0) if a.peak == START + 60 * 1_200]
     assert spike.lower < -50.0
+
+
+def test_a_lively_metric_that_jumps_and_stands_still_is_a_flat_line() -> None:
+    values = noise(1_500).round(2)
+    values[700] = 150.0
+    values[1_200:1_300] = 140.0
+    (line,) = [a for a in anomalies_of(values, step=10) if a.peak > START + 10 * 1_150]
+    assert (line.kind, line.started, line.ended) == (
+        "flat line",
+        START + 10 * 1_200,
+        START + 10 * 1_299,
+    )
+    assert line.explanation.startswith("Exactly 140 for 16 minutes, since ")

@@ -179,7 +179,7 @@ def test_a_flat_line_says_since_when() -> None:
     flat = {"cause": "flat", "lasted": 10_800.0, "lasted_at": PEAK, "usual": 240.0}
     assert tell(5.2, "flat line", **flat) == (
         "Exactly 5.2 for 3 hours, since 11:05 UTC on 2026-11-03;"
-        " it never stood still longer than 4 minutes."
+        " it usually stands still for no longer than 4 minutes."
     )
     never = tell(5.2, "flat line", **flat | {"usual": 0.0})
     assert never.endswith("; it never stood still before.")

@@ -29,7 +29,7 @@ def told(rows: list[tuple[float, Any]], band: Any = lambda _n: BAND) -> Anomaly:
         row = Row(START + 60 * n, value, *band(n), 0.5 if found else 0.0, history=False)
         if stretch is None:
             assert found is not None
-            stretch = Stretch.open(row, found, Standing(1, None), None)
+            stretch = Stretch.open(row.timestamp, found, Standing(1, None), None)
         _ = stretch.meet(row, found) if found else stretch.rest(row)
     assert stretch is not None
     return stretch.snapshot(0)
@@ -129,9 +129,7 @@ def test_an_odd_course_goes_on_from_where_it_began() -> None:
 def test_two_odd_courses_with_usual_hours_between_are_not_one() -> None:
     course = remark(0, cause="course", lasted=3_600.0, usual=100.0)
     course.interval = 3_600.0
-    stretch = Stretch.open(
-        Row(START, 60.0, *BAND, 0.5, history=False), course, Standing(1, None), None
-    )
+    stretch = Stretch.open(START, course, Standing(1, None), None)
     for hour in (0, 1, 10):
         row = Row(START + 3_600 * hour, 60.0, *BAND, 0.5, history=False)
         stretch.meet(row, course)
@@ -158,17 +156,30 @@ def test_a_flat_line_is_over_once_it_moved_and_what_comes_then_is_something_else
     still = remark(0, cause="flat", lasted=7_200.0, usual=300.0)
     values = [0.0] * 100 + [5.0, 6.0, 5.0] + [0.0] * 30 + [900.0] + [5.0] * 9
     line, spike = flat(values, {0: still, 133: remark(133)})
-    assert (line.kind, line.ended) == ("flat line", START + 60 * 99)
+    assert (line.kind, line.started, line.ended) == ("flat line", START - 7_200, START + 60 * 99)
     assert line.explanation.startswith("Exactly 0 for 3 hours, since 20:13 UTC")
     assert (spike.kind, spike.started) == ("spike", START + 60 * 133)
 
 
 def test_another_flat_line_is_not_the_first_one() -> None:
     first = remark(0, cause="flat", lasted=7_200.0, usual=300.0)
-    then = remark(140, cause="flat", lasted=2_400.0, usual=7_200.0)
+    then = remark(140, cause="flat", lasted=2_340.0, usual=7_200.0)
     one, other = flat([0.0] * 100 + [5.0] * 50, {0: first, 140: then})
     assert (one.value, one.ended) == (0.0, START + 60 * 99)
-    assert (other.value, other.started) == (5.0, START + 60 * 140)
+    assert (other.value, other.started) == (5.0, START + 60 * 101)
+
+
+def test_a_flat_line_that_began_with_a_jump_is_one_anomaly() -> None:
+    """Within what it was before; at a value that it never had, being there says more."""
+    still = remark(40, 1.0, cause="flat", lasted=2_400.0, usual=60.0)
+    rows = dict.fromkeys(range(3), remark(0)) | {40: still, 41: still}
+    (line,) = flat([119.0] * 90 + [100.0] * 9, rows)
+    assert (line.kind, line.started, line.ended) == ("flat line", START, START + 60 * 89)
+    assert line.explanation.startswith("Exactly 119 for 89 minutes, since 22:13 UTC")
+    assert line.score == 0.5
+    (shift,) = flat([0.0] * 90 + [100.0] * 9, rows)
+    assert shift.kind == "level shift"
+    assert shift.explanation.startswith("Fell from about 100 to 0 at 22:13")
 
 
 def test_what_ends_a_flat_line_does_not_take_its_place() -> None:
@@ -180,7 +191,7 @@ def test_what_ends_a_flat_line_does_not_take_its_place() -> None:
 
 def test_what_was_saved_before_sides_were_counted_goes_on() -> None:
     rows = [Row(START + 60 * n, 160.0, *BAND, 0.5, history=False) for n in range(4)]
-    stretch = Stretch.open(rows[0], remark(0), Standing(1, None), None)
+    stretch = Stretch.open(START, remark(0), Standing(1, None), None)
     for row in rows[:3]:
         stretch.meet(row, remark(0))
     assert Stretch.load(stretch.dump()) == stretch

@@ -14,7 +14,7 @@ from fluxd.jobs.analysis import Analysis
 from fluxd.jobs.evidence import BEFORE_ROWS, EvidenceKeeper
 from fluxd.jobs.saving import StateSaver
 from fluxd.store import Store
-from fluxd.store.anomalies import get_evidence, write_anomalies
+from fluxd.store.anomalies import get_anomaly, get_evidence, write_anomalies
 from fluxd.store.connection import FILE_NAME
 
 COUNT = 300
@@ -108,6 +108,24 @@ def test_without_anything_before_it_there_is_none(monkeypatch: pytest.MonkeyPatc
         assert kept(store, 1)["datapoints"]["values"] == []
         assert kept(store, 3)["datapoints"]["values"] == [1.0]
         assert kept(store, 3)["datapoints"]["expected"] == [None]
+
+
+def test_a_flat_line_comes_whole_from_its_first_datapoint_on() -> None:
+    noise = random.Random(7)
+    values = [noise.gauss(10.0, 0.3) for _ in range(COUNT)]
+    values[200:] = [10.125] * 100
+    with fresh_store() as store:
+        post(store, [("a", BEGAN + 60 * n, value) for n, value in enumerate(values)])
+        keeper = EvidenceKeeper(store, analyse(store).knowledge)
+        assert not keeper.run(NOW)
+        with store.read() as reader:
+            found = get_anomaly(reader, 1)
+        assert found is not None
+        assert (found.kind, found.started) == ("flat line", BEGAN + 60 * 200)
+        assert "since" in found.explanation
+        columns = kept(store)["datapoints"]
+        shown = [round(((at or 0.0) - BEGAN) / 60) for at in columns["timestamps"]]
+        assert shown[:71] == list(range(200 - BEFORE_ROWS, 241))
 
 
 def test_of_a_counter_it_is_the_rate_that_was_before_it() -> None:

@@ -1,5 +1,7 @@
 """What is told of a remarkable row, as known when it was analysed."""
 
+import numpy as np
+
 from fluxd.core.detect import extremes
 from fluxd.core.detect.judging import Judged, News
 from fluxd.core.detect.layout import FORECAST, NOVELTY, Vitals
@@ -37,9 +39,9 @@ def remark(
         offset=local.offset(int(rows.timestamps[i])),
         rates=(value, expected, expected - half, expected + half) if counter else None,
     )
-    # That it will hit a limit says more than that it is far off, too.
-    leaks = found.leak is not None and i in found.leak.at
-    return told if judged.plain[i] and not leaks else _news(told, v, seen, found, i)
+    # That it will hit a limit, or stands still, says more than that it is far off, too.
+    more = found.stuck[i] or (found.leak is not None and i in found.leak.at)
+    return told if judged.plain[i] and not more else _news(told, v, seen, found, i)
 
 
 def _news(told: Remark, v: Vitals, seen: Look, found: News, i: int) -> Remark:
@@ -52,7 +54,8 @@ def _news(told: Remark, v: Vitals, seen: Look, found: News, i: int) -> Remark:
     elif found.stuck[i]:
         cause = "flat"
         told.lasted = float(v.held[i] * v.interval[i])
-        told.usual = float(v.held_most[i] * v.interval[i])
+        # It fades, but what was held at all was held for whole rows.
+        told.usual = float(np.ceil(v.held_most[i]) * v.interval[i])
     elif found.missed[i] > 0.0:
         cause, told.usual = "missing", float(found.wanted[i] + v.origin[i])
     elif found.odd[i]:

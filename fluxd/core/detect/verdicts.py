@@ -36,6 +36,10 @@ class Remark:
     rates: tuple[float, float, float, float] | None = None  # of a counter, per second: its rate
     # now, and expected, lowest and highest usual
 
+    def began(self, timestamp: int) -> int:
+        """Return when that began which was remarked at a time: a flat line with its first row."""
+        return timestamp - int(self.lasted) if self.cause == "flat" else timestamp
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
