@@ -7,7 +7,7 @@ from typing import Any
 from fluxd.cli.options import add_command
 from fluxd.core.chart import chart_lines, clock
 from fluxd.core.errors import FluxdError
-from fluxd.core.explain import odds
+from fluxd.core.explain import length_s, odds
 from fluxd.core.story import NOTHING
 from fluxd.core.wording import number, span
 from fluxd.daemon.offline import open_offline, store_path
@@ -20,6 +20,9 @@ MOST_MEMBERS = 20
 LIST = "fluxd sql \"SELECT id, metric, kind, datetime(started, 'unixepoch') FROM anomalies\""
 
 MOST_DIGITS = 18  # of an id: more do not fit into SQLite's integers
+
+# Expected values so near, of the band's width, are not told apart.
+SAME_BAND = 0.05
 
 
 def register(commands: Any) -> None:  # noqa: ANN401  # argparse's type for it is private
@@ -59,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(found: StoredAnomaly, evidence: Mapping[str, Any]) -> Iterator[str]:
-    minor = ", minor" if found.severity == "low" else ""
+    minor = ", low severity" if found.severity == "low" else ""
     yield f"{found.metric}: {found.kind}{minor}"
     yield found.explanation
     yield ""
@@ -72,7 +75,11 @@ def _lines(found: StoredAnomaly, evidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"to        {clock(found.ended, offset)}{zone}{_lasted(found, evidence)}"
     yield from _numbers(found, evidence, zone) if "days" in evidence else _plain(evidence)
     lines = chart_lines(
-        evidence.get("datapoints", {}), started=found.started, ended=found.ended, offset=offset
+        evidence.get("datapoints", {}),
+        started=found.started,
+        ended=found.ended,
+        peak=(found.peak, found.value, found.expected, found.lower, found.upper, None),
+        offset=offset,
     )
     if lines:
         of_rate = "   (of a counter: its rate per second)" if evidence.get("rate") else ""
@@ -90,11 +97,23 @@ def _numbers(found: StoredAnomaly, evidence: Mapping[str, Any], zone: str) -> It
         for x in (found.expected, found.lower, found.upper)
     )
     yield f"peak      {number(found.value, width)}{unit} at {clock(found.peak, offset)}{zone}"
-    yield f"expected  {expected}, between {lower} and {upper}"
+    yield f"expected  {expected}, between {lower} and {upper}{_bent(found, evidence)}"
     yield f"score     {found.score:.2f}: {odds(found.score, evidence.get('interval'))}"
     if "known" in evidence:
         known = f"{evidence['known']:,} datapoints in {span(evidence['known_s'])} before it"
         yield f"known     {known}"
+
+
+def _bent(found: StoredAnomaly, evidence: Mapping[str, Any]) -> str:
+    """Say so where the peak's own band, which the table has, is another one."""
+    columns = evidence.get("datapoints", {})
+    own = dict(zip(columns.get("timestamps", ()), columns.get("expected", ()), strict=False))
+    expected = own.get(found.peak)
+    if expected is None or abs(expected - found.expected) <= SAME_BAND * (
+        found.upper - found.lower
+    ):
+        return ""
+    return " as before it began; each datapoint's own, below, follows what came"
 
 
 def _lasted(found: StoredAnomaly, evidence: Mapping[str, Any]) -> str:
@@ -103,7 +122,7 @@ def _lasted(found: StoredAnomaly, evidence: Mapping[str, Any]) -> str:
     count = evidence.get("anomalous")
     if not count:
         return f" ({span(found.ended - found.started)})"
-    lasted = found.ended - found.started + evidence["interval"]
+    lasted = length_s(found.kind, found.started, found.ended, evidence["interval"])
     return f" ({span(lasted)}, {count} datapoints)"
 
 

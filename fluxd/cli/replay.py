@@ -133,7 +133,7 @@ def _named(arguments: argparse.Namespace) -> str:
 def _print_anomalies(found: Sequence[Anomaly]) -> None:
     for anomaly in found:
         ended = _clock(anomaly.ended) if anomaly.ended is not None else "the end"
-        minor = ", minor" if anomaly.severity == "low" else ""
+        minor = ", low severity" if anomaly.severity == "low" else ""
         print(
             f"{_clock(anomaly.started)} to {ended}  {anomaly.kind}, "
             f"score {anomaly.score:.2f}{minor}"
@@ -147,14 +147,14 @@ def _print_difference(arguments: argparse.Namespace, today: Replay, then: Replay
     for anomalies, what in (
         (change.new, "new"),
         (change.lost, "lost"),
-        (change.lowered, "minor then"),
-        (change.raised, "not minor any more"),
+        (change.lowered, "low severity then"),
+        (change.raised, "not low severity any more"),
     ):
         if anomalies:
             print(f"With {named} {what}:")
             _print_anomalies(anomalies)
     told = [(change.new, "new"), (change.lost, "lost")]
-    told += [(change.lowered, "become minor"), (change.raised, "are minor no more")]
+    told += [(change.lowered, "become low severity"), (change.raised, "are low severity no more")]
     counts = [f"{len(anomalies)} {what}" for anomalies, what in told if anomalies]
     print(f"today: {_counted(today)}; with {named}: {_counted(then)}")
     print(", ".join(counts) if counts else "no difference on this series")
@@ -163,7 +163,7 @@ def _print_difference(arguments: argparse.Namespace, today: Replay, then: Replay
 def _counted(one: Replay) -> str:
     """Return how many anomalies, and how many of them are minor."""
     count = len(one.found)
-    minor = f" ({one.minor} of them minor)" if one.minor else ""
+    minor = f" ({one.minor} of them low severity)" if one.minor else ""
     return f"{count} anomal{'y' if count == 1 else 'ies'}{minor}"
 
 

@@ -1,5 +1,6 @@
 """The evidence of an anomaly as lines of text: a table with a chart beside it."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from fluxd.core.excerpt import NAMES
 from fluxd.core.wording import DAY_S, LAST_TIME, number
 
 Column: TypeAlias = Sequence[float | None]
+Row: TypeAlias = Sequence[float | None]
+"""Timestamp, value, expected, lower, upper, score."""
 
 CHART_COLUMNS = 36
 BEFORE_LINES, OWN_LINES = 10, 30
@@ -19,15 +22,24 @@ _HEADINGS = ("TIME", "VALUE", "EXPECTED", "LOWER", "UPPER", "SCORE", "")
 
 
 def chart_lines(
-    datapoints: Mapping[str, Column], *, started: int, ended: int | None, offset: int = 0
+    datapoints: Mapping[str, Column],
+    *,
+    started: int,
+    ended: int | None,
+    peak: Row | None = None,
+    offset: int = 0,
 ) -> list[str]:
     """Return a heading and a line for each datapoint, those before and long anomalies thinned out.
 
-    `datapoints` are columns as `Excerpt` has them, `offset` is local time less UTC (s).
+    `datapoints` are columns as `Excerpt` has them, `offset` is local time less UTC (s). `peak` is
+    the row of the peak, which is among them always. The last line says how many are left out.
     """
-    rows = list(zip(*(datapoints.get(name, ()) for name in NAMES), strict=True))
+    rows: list[Any] = list(zip(*(datapoints.get(name, ()) for name in NAMES), strict=True))
+    if rows and peak is not None and all(row[0] != peak[0] for row in rows):
+        rows = sorted([*rows, peak], key=lambda row: row[0])
     first = next((at for at, row in enumerate(rows) if row[0] >= started), len(rows))
-    rows = rows[max(0, first - BEFORE_LINES) : first] + _thin(rows[first:])
+    own, spacing = len(rows) - first, _spacing(rows)
+    rows = rows[max(0, first - BEFORE_LINES) : first] + _thin(rows[first:], peak)
     if not rows:
         return []
     # A band that an anomaly has widened would press all else together.
@@ -44,14 +56,22 @@ def chart_lines(
         chart = scale.draw(row, odd=started <= row[0] <= last)
         at = clock(int(row[0]), offset, "%m-%d %H:%M:%S")
         lines.append(_ROW.format(at, *shown, score, chart).rstrip())
+    if own > OWN_LINES or _spacing(rows[-own:]) > spacing > 0:
+        lines.append("Of so long an anomaly the oddest datapoints are shown, and its peak.")
     return lines
 
 
-def _thin(rows: list[Any]) -> list[Any]:
-    """Return at most OWN_LINES rows: of each group the oddest."""
+def _spacing(rows: list[Any]) -> float:
+    """Return the least time between two rows (s), 0 of fewer."""
+    return min((later[0] - one[0] for one, later in itertools.pairwise(rows)), default=0)
+
+
+def _thin(rows: list[Any], peak: Row | None) -> list[Any]:
+    """Return at most OWN_LINES rows: of each group the oddest, or the peak."""
     size = -(-len(rows) // OWN_LINES) if rows else 1
     groups = (rows[at : at + size] for at in range(0, len(rows), size))
-    return [max(group, key=lambda row: row[5] or 0.0) for group in groups]
+    at = None if peak is None else peak[0]
+    return [max(group, key=lambda row: (row[0] == at, row[5] or 0.0)) for group in groups]
 
 
 class _Scale:

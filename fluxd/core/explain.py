@@ -37,6 +37,14 @@ def odds(score: float, interval: float | None) -> str:
     return f"a datapoint this odd is expected {often} on this metric"
 
 
+def length_s(kind: str, started: int, ended: int, interval: float | None) -> float:
+    """Return how long an anomaly lasted as its sentence counts: the last datapoint lasts, too.
+
+    Not where it stood still: that is from the first such datapoint to the last.
+    """
+    return ended - started + (0.0 if kind == "flat line" else interval or 0.0)
+
+
 def sentence(kind: str, story: Story, *, minor: bool = False) -> str:
     """Say what happened and why it is remarkable.
 
@@ -55,7 +63,7 @@ def sentence(kind: str, story: Story, *, minor: bool = False) -> str:
         tell = _pattern
     told = tell(story)
     if minor:
-        told += f" {ordinal(story.place)} within a week on this metric: shown as minor."
+        told += f" {ordinal(story.place)} within a week on this metric: low severity."
     return told
 
 

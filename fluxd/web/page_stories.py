@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fluxd.core.explain import length_s
 from fluxd.core.hush import HISTORY
 from fluxd.core.rarity import rarity
 from fluxd.core.wording import span
@@ -81,13 +82,9 @@ def mark_of(found: StoredAnomaly) -> Mark:
 
 
 def lasted(found: StoredAnomaly, interval: float | None) -> str | None:
-    """Say how long an anomaly lasted, None while it does.
-
-    Of values as their sentence counts it: the last datapoint stands for an interval (s) too.
-    """
+    """Say how long an anomaly lasted, None while it does; `interval` is in s."""
     if found.ended is None:
         return None
-    seconds = found.ended - found.started
-    if not seconds:
+    if found.ended == found.started:
         return "a single datapoint"
-    return span(seconds + (interval or 0.0) if found.kind in OF_VALUES else seconds)
+    return span(length_s(found.kind, found.started, found.ended, interval))

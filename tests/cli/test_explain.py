@@ -81,7 +81,7 @@ def test_what_is_no_verdict_of_the_detector_is_explained_by_its_own_numbers(data
 
 def test_an_anomaly_of_an_earlier_version_is_explained_as_far_as_it_goes(data: Path) -> None:
     told = explain(data, "3")
-    assert told.startswith("web.a: spike, minor\n0.5\n")
+    assert told.startswith("web.a: spike, low severity\n0.5\n")
     assert "score     0.50" in told
 
 
@@ -118,3 +118,20 @@ def test_of_a_counter_every_number_is_of_its_rate(tmp_path: Path) -> None:
     assert expected.count("/s") == 3
     assert "its rate per second" in told
     assert ",000" not in told
+
+
+def test_the_table_has_the_peak_and_says_that_it_leaves_out_others(tmp_path: Path) -> None:
+    noise = random.Random(7)
+    values = [noise.gauss(100.0, 3.0) for _ in range(COUNT)]
+    values[200:] = [200.0 + noise.gauss(0.0, 3.0) + n for n in range(COUNT - 200)]
+    with opened(tmp_path / "fluxd.db") as store:
+        post(store, [("web.a", NOW - 60 * (COUNT - n), v) for n, v in enumerate(values)])
+        analysis = Analysis(store)
+        while analysis.step(NOW):
+            pass
+        EvidenceKeeper(store, analysis.knowledge).run(NOW)
+    told = explain(tmp_path, "1")
+    at = next(line for line in told.splitlines() if line.startswith("peak")).split()[4]
+    assert any(line.startswith("11-14") and at in line for line in told.splitlines())
+    assert "the oddest datapoints are shown, and its peak" in told
+    assert "as before it began; each datapoint's own, below, follows what came" in told

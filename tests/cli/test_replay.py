@@ -184,9 +184,9 @@ def test_a_smaller_budget_makes_anomalies_minor(tmp_path: Path) -> None:
     file = tmp_path / "series.csv"
     file.write_text("\n".join(f"{START + 60 * n},{v}" for n, v in enumerate(values.tolist())))
     outcome = fluxd("replay", str(file), "--budget", "1")
-    assert "With budget 1 minor then:" in outcome.stdout
-    assert ", minor" in outcome.stdout
-    assert "become minor" in outcome.stdout
+    assert "With budget 1 low severity then:" in outcome.stdout
+    assert ", low severity" in outcome.stdout
+    assert "become low severity" in outcome.stdout
 
 
 def test_today_is_what_the_configuration_says(series: Path, tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_a_trend_says_what_it_will_hit_and_when() -> None:
 
 def test_a_minor_one_says_so() -> None:
     told = sentence("drop", story(43.0, place=4), minor=True)
-    assert told.endswith(" Lowest in 21 days. 4th within a week on this metric: shown as minor.")
+    assert told.endswith(" Lowest in 21 days. 4th within a week on this metric: low severity.")
 
 
 def test_a_rate_is_told_as_one() -> None:

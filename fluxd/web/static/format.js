@@ -47,11 +47,13 @@ export function span(seconds) {
   return "1 second";
 }
 
+const FORMS = { clock: (at) => clock(at), full: (at) => moment(at) };
+
 // Puts the browser's time into every <time data-at="seconds">, in the form that it asks for.
 export function localTimes(root = document) {
   for (const node of root.querySelectorAll("time[data-at]")) {
     const at = Number(node.dataset.at);
-    const text = node.dataset.form === "clock" ? clock(at) : brief(at);
+    const text = (FORMS[node.dataset.form] ?? brief)(at);
     if (node.textContent !== text) node.textContent = text;
   }
 }
