@@ -38,6 +38,31 @@ def on_a_wave(rows: int, size: float, days: int = 3, step: int = MINUTE) -> Make
     return make
 
 
+def beyond(kind: str, step: int = MINUTE) -> Maker:
+    """Be for ten minutes more than ever (or nothing at all) where errors come in bursts."""
+
+    def make(run: Run) -> Made:
+        daily, rows = DAY // step, 600 // step
+        at = 3 * daily + int(run.rng.integers(10, daily))
+        n, rng = at + rows + 20, run.rng
+        times = clock(n, step)
+        if kind == "seldom errors":
+            x = rng.poisson(0.02 * step / MINUTE, n).astype(float)
+            x[at : at + rows] = np.maximum(rng.poisson(30.0 * step / MINUTE, rows), 1.0)
+        elif kind == "bursts":
+            x = np.abs(0.05 * rng.normal(size=n))
+            for start in rng.integers(0, at - 600 // step, 12 * at // daily).tolist():
+                x[start : start + int(rng.integers(2, 600 // step))] += rng.uniform(5.0, 20.0)
+            x[at : at + rows] = 80.0
+        else:  # a job each hour, four times as much as usual; then nothing
+            x = 500.0 + 100.0 * wave(times, 1.0) + 20.0 * rng.normal(size=n)
+            x[(times % 3_600) < 3 * step] *= 3.0
+            x[at : at + rows] = 0.0
+        return times, x * run.sign * run.scale, Truth(wanted=((at, at + rows),))
+
+    return make
+
+
 def first_hour(size: float, known: int) -> Maker:
     """Be off for an hour of the first day: it is not learnt, and not missed a day later."""
 

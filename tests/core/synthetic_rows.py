@@ -6,6 +6,7 @@ from core.synthetic_events import (
     alike,
     awakes,
     begins_with_zeros,
+    beyond,
     comes_to_life,
     counter,
     down,
@@ -72,6 +73,7 @@ LASTING: dict[str, Maker] = {
     "comes to life": comes_to_life,
     **{f"stuck on the first day: {kind}": stuck(kind, None, 150) for kind in FIRST_DAY},
     **{f"down for {rows}, and again": down(rows, 2 * PER_DAY) for rows in (1, 10)},
+    **{f"beyond: {kind}": beyond(kind) for kind in ("seldom errors", "bursts", "hourly job")},
     "zeros, then lively": begins_with_zeros(200, 12.0),
     **{
         f"hour of {size} after {known}": first_hour(float(size), known)
@@ -142,7 +144,8 @@ SELDOM: dict[str, Maker] = {
     "five hours of 12 by 300 s": lasts_for_hours(300, 5, 60),
 }
 OFTEN: dict[str, Maker] = {
-    f"quiet, by 10 s: {kind}": quiet(kind, 2, 10) for kind in ("gaussian", "daily wave")
+    **{f"quiet, by 10 s: {kind}": quiet(kind, 2, 10) for kind in ("gaussian", "daily wave")},
+    "beyond, by 10 s: seldom errors": beyond("seldom errors", 10),
 }
 
 MAKERS = SPIKES | QUIET | CALENDAR | LASTING | SPACING | POISON | SELDOM | OFTEN

@@ -13,6 +13,7 @@ from fluxd.core.detect import (
     leak,
     learning,
     novelty,
+    records,
     remarking,
     settling,
     spacing,
@@ -105,8 +106,9 @@ class Desk:
         missed = habit.turn(v, self._state, rows, daily)
         tail.begin(v, seen.light, seen.seldom, rows)
         climbing = leak.turn(v, rows, seen.value, seen.span)
+        record = records.turn(v, seen.value, seen.floor, rows, daily)
         if rows.oldest >= WARMUP:
-            found = judging.news(v, seen, rows, missed, climbing)
+            found = judging.news(v, seen, rows, missed, climbing, record)
             self._judge(v, at, rows, arrival, seen, found, daily)
         else:
             self._verdicts.score[at] = 0.0
@@ -172,7 +174,7 @@ class Desk:
         v.origin[:] = np.sort(v.recent, axis=0)[RECENT // 2]
         v.slow[:] = 0.0
         v.short[:] = v.unrest[:] = v.held[:] = v.held_most[:] = v.held_mean[:] = v.changes[:] = 0.0
-        for part in (forecast, tail, novelty, settling, course, habit, leak):
+        for part in (forecast, tail, novelty, settling, course, habit, leak, records):
             part.start(v)
         self._pairs[at] = novelty.FAR
         for name in ("day", "day_rows", "week", "week_rows", "used", "hits", "habit_days"):
@@ -195,8 +197,8 @@ class Desk:
         daily: Floats,
     ) -> None:
         judged = judging.judge(v, seen, found, rows, daily)
-        expected = seen.expected + v.origin
-        table = np.array([judged.score, expected, expected - judged.half, expected + judged.half])
+        table = np.array([judged.score, judged.expected, judged.lower, judged.upper])
+        table[1:] += v.origin
         if rows.youngest < WARMUP:
             early = rows.seen < WARMUP
             table[0, early], table[1:, early] = 0.0, np.nan

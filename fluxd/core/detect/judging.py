@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fluxd.core.detect import cadence, course, habit, normality, steady, tail
+from fluxd.core.detect import cadence, course, habit, normality, records, steady, tail
 from fluxd.core.detect.layout import (
     FORECAST,
+    LN10,
     LONG_NOVELTY,
     NOVELTY,
     SEASON,
@@ -54,6 +55,7 @@ class News:
     missed: Floats  # edges of the season's error; 0: nothing
     wanted: Floats  # the value that was missed
     leak: Leak | None
+    record: Bools  # goes on beyond all before
 
 
 @dataclass(slots=True)
@@ -61,7 +63,9 @@ class Judged:
     """The verdict on one row each of several metrics."""
 
     score: Floats
-    half: Floats  # half the width of the band
+    expected: Floats
+    lower: Floats  # of the band
+    upper: Floats
     rare: Floats  # (parts, metrics): -log10 of the chance of each distance
     plain: Bools  # whether the score is an anomaly's without news
 
@@ -80,13 +84,13 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     doubt *= np.where(seen.season.known, cadence.part(daily), 1.0)
     times = tail.beyond_all(v, seen.distance[FORECAST], seen.floor, seen.magnitude, rows.n)
     shown, seldom = rare, seen.seldom
+    lift = cadence.lift(daily, rows.n, seen.season.known)
     if np.count_nonzero(seldom):
         step = STEP * habitual * ((v.held == 0.0) & ~seen.homeward)
         main, shown = np.where(seldom, step, main), np.where(seldom, step, rare)
-        doubt += seldom * steady.chance(v, seen.distance[FORECAST], rows.n)
+        doubt += seldom * steady.chance(v, seen.distance[FORECAST], rows.n, lift)
         times[seldom] = 1.0
-    lift = cadence.lift(daily, rows.n, seen.season.known)
-    chance = np.exp(-tail.LN10 * (main + lift)) + certain(doubt, times)
+    chance = np.exp(-LN10 * (main + lift)) + certain(doubt, times)
     result = score(shown, chance, v.trace, rows.n)
     live = rows.seen >= WARMUP
     np.copyto(v.trace, 0.5 * (v.trace + main), where=live)
@@ -97,7 +101,26 @@ def judge(v: Vitals, seen: Look, found: News, rows: Rows, daily: Floats) -> Judg
     # On its first day a time of day has nothing but what the anomaly itself has taught.
     off = live & np.where(seen.season.visited, rare[SEASON] > STILL_RARE, seen.strayed)
     result = _ongoing(v, result, off)
-    return Judged(with_news(result, found), half * seen.stretch, rare, result >= THRESHOLD)
+    expected, lower, upper = _band(v, seen, half * seen.stretch, found.record)
+    plain = result >= THRESHOLD
+    return Judged(with_news(result, found), expected, lower, upper, rare, plain)
+
+
+def _band(v: Vitals, seen: Look, half: Floats, record: Bools) -> tuple[Floats, Floats, Floats]:
+    """Return the value to be expected and the band around it, no wider than all that was.
+
+    The forecast follows what goes on beyond all before, of which a person would not say that it is
+    to be expected.
+    """
+    half = np.minimum(half, v.record_high - v.record_low + seen.floor)
+    lower, upper = seen.expected - half, seen.expected + half
+    if not np.count_nonzero(record):
+        return seen.expected, lower, upper
+    usual = np.where(seen.season.known, seen.season.base, v.level)
+    low, high = records.bounds(v, seen.floor)
+    lower = np.where(record, np.minimum(low, usual), lower)
+    upper = np.where(record, np.maximum(high, usual), upper)
+    return np.where(record, usual, seen.expected), lower, upper
 
 
 def _straight(v: Vitals, seen: Look, lean: Floats) -> Floats:
@@ -134,7 +157,7 @@ def score(rare: Floats, chance: Floats, trace: Floats, n: Floats) -> Floats:
     sure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faint = 0.15 * rare[FORECAST] + 0.3 * rare[NOVELTY] + 0.1 * rare[SEASON]
     faint += 0.45 * rare[LONG_NOVELTY]
-    chance = np.exp(-tail.LN10 * faint) + FAINT_DOUBT / (n + 1.0)
+    chance = np.exp(-LN10 * faint) + FAINT_DOUBT / (n + 1.0)
     unsure = np.maximum(-SCORE_PER_RARITY * np.log10(chance), 0.0)
     faintly = np.minimum(unsure, THRESHOLD - BELOW)
     odd = rare[FORECAST] > tail.EDGE_RARITY  # else it is an echo of a glitch
@@ -184,8 +207,10 @@ def certain(doubt: Floats, times: Floats) -> Floats:
     return np.where(doubt > least, np.maximum(doubt / times, least), doubt)
 
 
-def news(v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | None) -> News:
-    """Look at what needs no score."""
+def news(
+    v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | None, record: Bools
+) -> News:
+    """Look at what needs no score; `record` is what `records.turn` tells."""
     told, wanted = np.zeros((2, seen.value.size))
     at = missed.at
     if at.size:
@@ -196,13 +221,13 @@ def news(v: Vitals, seen: Look, rows: Rows, missed: habit.Missed, leak: Leak | N
     # A metric in its warm-up must not change because a live one shares its batch.
     odd = course.odd(v, seen.span, v.error + seen.floor, rows.seen >= WARMUP)
     first = steady.first(v, seen.error > seen.floor, rows)
-    return News(steady.stuck(v), first, odd, told, wanted, leak)
+    return News(steady.stuck(v), first, odd, told, wanted, leak, record & ~seen.seldom)
 
 
 def with_news(plain: Floats, found: News) -> Floats:
     """Raise the scores of what is news to the threshold."""
     least = THRESHOLD + ABOVE
-    flags = found.stuck | found.first | found.odd
+    flags = found.stuck | found.first | found.odd | found.record
     if found.leak is None and not (np.count_nonzero(flags) or np.count_nonzero(found.missed)):
         return plain
     raised = np.where(flags, np.maximum(plain, least), plain)

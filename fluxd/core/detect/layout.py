@@ -18,9 +18,10 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 Shorts: TypeAlias = npt.NDArray[np.uint16]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-VERSION = 6
+VERSION = 7
 """Of the formula and of this layout; a state of another version can't be continued."""
 
+LN10 = float(np.log(10.0))
 TINY = 1e-60  # what nothing is divided by
 WARMUP = 100
 """Datapoints before the first verdict."""
@@ -101,12 +102,17 @@ VITALS: dict[str, int] = {
     "hour_rows": 1,
     "climb": 1,  # hours in a row that the mean rose (fell: negative)
     "climb_from": 1,  # mean of the hour before the first of them
+    "climb_most": 1,  # the largest step from one of them to the next
     "climb_told": 1,  # whether it has been told that it will hit
     "last_hour": 1,  # mean of the hour before
     "range_low": 1,  # of the hours' means before the climb
     "range_high": 1,
     "least": 1,  # value ever
     "most": 1,
+    "record_low": 1,  # value so far that was no anomaly, and highest: see `records`
+    "record_high": 1,
+    "record_run": 1,  # rows in a row clearly beyond them, signed
+    "record_peak": 1,  # of these the farthest
     "skipped": 1,  # rows that were forgotten when the metric turned out to be a counter, or not
     "counter": 1,  # 1 if its rate is analysed
     "total": 1,  # last value of a counter as it came
@@ -208,12 +214,17 @@ class Vitals:
     hour_rows: Floats
     climb: Floats
     climb_from: Floats
+    climb_most: Floats
     climb_told: Floats
     last_hour: Floats
     range_low: Floats
     range_high: Floats
     least: Floats
     most: Floats
+    record_low: Floats
+    record_high: Floats
+    record_run: Floats
+    record_peak: Floats
     skipped: Floats
     counter: Floats
     total: Floats

@@ -36,6 +36,7 @@ def start(v: Vitals) -> None:
     v.range_low[:] = v.least[:] = np.inf
     v.range_high[:] = v.most[:] = -np.inf
     v.hour_mean[:] = v.hour_rows[:] = v.climb[:] = v.climb_from[:] = v.climb_told[:] = 0.0
+    v.climb_most[:] = 0.0
     v.last_hour[:] = np.nan
 
 
@@ -72,6 +73,8 @@ def _close(v: Vitals, at: Ints, span: Floats) -> Leak | None:
     v.climb_told[at] = np.where(goes_on, v.climb_told[at], 0.0)
     v.climb[at], v.last_hour[at] = climb, mean
     low, high = v.range_low[at], v.range_high[at]
+    step = np.abs(mean - before)
+    v.climb_most[at] = np.where(goes_on, np.maximum(v.climb_most[at], step), step)
     leak = _judge(v, at, span, low, high)
     # A long climb is not part of the range until it is over.
     short = np.abs(climb) < LEAST_HOURS
@@ -88,7 +91,8 @@ def _judge(v: Vitals, at: Ints, span: Floats, low: Floats, high: Floats) -> Leak
     gone = np.abs(mean - v.climb_from[at])
     news = (hours >= LEAST_HOURS) & (v.climb_told[at] == 0.0) & (span >= KNOWN_S)
     with np.errstate(invalid="ignore"):  # no range yet
-        news &= gone > RANGES * (high - low)
+        # Without its largest step: a shift, or a halt, amid a wave's fall is no leak.
+        news &= gone - v.climb_most[at] > RANGES * (high - low)
     some = news.nonzero()[0]
     if not some.size:
         return None

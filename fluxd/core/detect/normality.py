@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fluxd.core.detect import cadence
-from fluxd.core.detect.layout import FORECAST, TINY, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, LN10, TINY, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
-from fluxd.core.detect.tail import FAR_DAYS, FAR_ROWS, LN10, skewness
+from fluxd.core.detect.tail import FAR_DAYS, FAR_ROWS, skewness
 
 NORMAL, NORMAL_WIDTH = 1.66, 0.06  # shape up to which, and over which, distances count as normal
 HALF_NORMAL = float(np.sqrt(2.0 / np.pi))  # mean of a standard normal law's absolute values

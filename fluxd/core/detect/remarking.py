@@ -25,7 +25,9 @@ def remark(
 ) -> Remark:
     """Describe row `i` of a round."""
     slot, counter = int(rows.slots[i]), bool(v.counter[i] > 0.0)
-    expected, half = float(seen.expected[i] + v.origin[i]), float(judged.half[i])
+    expected, lower, upper = (
+        float(part[i] + v.origin[i]) for part in (judged.expected, judged.lower, judged.upper)
+    )
     value = float(rows.values[i])
     told = Remark(
         forecast_rarity=float(judged.rare[FORECAST, i]),
@@ -34,10 +36,10 @@ def remark(
         datapoints=int(rows.counts[i]),
         since=int(state.firsts[slot]),
         days=extremes.history(v, state, slot, i),
-        cause="value" if abs(value - expected) > half else "pattern",
+        cause="pattern" if lower <= value <= upper else "value",
         pattern=rhythm(v, seen, i),
         offset=local.offset(int(rows.timestamps[i])),
-        rates=(value, expected, expected - half, expected + half) if counter else None,
+        rates=(value, expected, lower, upper) if counter else None,
     )
     # That it will hit a limit, or stands still, says more than that it is far off, too.
     more = found.stuck[i] or (found.leak is not None and i in found.leak.at)

@@ -6,11 +6,11 @@ seldom a step is can only be counted.
 
 import numpy as np
 
-from fluxd.core.detect.layout import FORECAST, RECENT, TINY, WARMUP, Bools, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, LN10, RECENT, TINY, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
 
 LEAST_ROWS, LONGER = 40.0, 5.0  # at least so many rows, and so many times the longest so far
-LEAST_S, FEWEST = 12_000.0, 10.0  # or as many as come in this time, but no fewer
+LEAST_S, FEWEST = 3_600.0, 10.0  # or as many as come in this time, but no fewer
 LIVELY_ROWS, LIVELY_CHANGES = 1.2, 100.0  # mean rows without a change; changes seen at least
 MEAN_CHANGES = 200.0  # over which the mean is taken
 FADE_DAYS, FADE_ROWS = 3.0, 2_000.0  # the longest is forgotten slowly
@@ -19,6 +19,8 @@ TOLD_ROWS = 10.0  # rows in which it is told; nothing new is said by the hundred
 # errors, a quantile of 97 %, would be 0.
 FEW, FEW_SHARE, FEW_ROWS = 5.0, 0.03, 10_000.0
 CHANGES_A_STEP = 2.0  # there and back
+MANY, MOST_POWER = 40.0, 3.0  # changes after which steps are known to have no heavier a tail
+NO_NEWS, LEAST_NEWS = 2.0, 3.0  # changes after which another is less news; at most so much
 
 
 def learn(v: Vitals, rows: Rows, daily: Floats) -> None:
@@ -53,16 +55,20 @@ def seldom(v: Vitals, n: Floats) -> Bools:
     return hardly
 
 
-def chance(v: Vitals, distance: Floats, n: Floats) -> Floats:
+def chance(v: Vitals, distance: Floats, n: Floats, lift: Floats) -> Floats:
     """Return the chance per row of a step so large, by how many there were before.
 
     A step k times as large as they were on average comes k times more seldom, no less than of a law
-    with as heavy a tail as Cauchy's.
+    with as heavy a tail as Cauchy's; of MANY steps, no less than of one with a tail like k^-3. One
+    that came often already is less news. `lift` is what `cadence.lift` says.
     """
     before = np.maximum(v.changes - 1.0, 0.0)
     usual = v.mean[FORECAST] * n / np.maximum(before, 1.0)
     times = np.maximum(distance / np.maximum(usual, TINY), 1.0)
-    each: Floats = before / (CHANGES_A_STEP * times * (n + 1.0))
+    power = 1.0 + (MOST_POWER - 1.0) * np.minimum(before / MANY, 1.0)
+    often = np.minimum(np.maximum(before / NO_NEWS, 1.0), LEAST_NEWS)
+    share = np.exp(-power * np.log(times) - LN10 * lift)
+    each: Floats = often * before / (CHANGES_A_STEP * (n + 1.0)) * share
     return each
 
 

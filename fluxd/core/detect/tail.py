@@ -6,10 +6,8 @@ Works on rows of shape (parts, metrics), one part per question asked of a datapo
 import numpy as np
 
 from fluxd.core.detect import cadence, steady
-from fluxd.core.detect.layout import FORECAST, TINY, WARMUP, Bools, Floats, Vitals
+from fluxd.core.detect.layout import FORECAST, LN10, TINY, WARMUP, Bools, Floats, Vitals
 from fluxd.core.detect.rounds import Rows
-
-LN10 = float(np.log(10.0))
 
 EDGE_SHARE = 0.03  # of the rows lie beyond the edge
 EDGE_RARITY = -float(np.log10(EDGE_SHARE))
