@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fluxd.core import stretch_saved
 from fluxd.core.anomaly import Anomaly, Direction, Lasting
 from fluxd.core.budget import BUDGET, Budget
 from fluxd.core.detect import Bank, Remark, Verdicts
@@ -85,7 +86,7 @@ class Stretches:
         stretch = self._latest.get(slot)
         shift = None if stretch is None else stretch.standing_shift
         if shift is not None and shift.explains(row.timestamp, row.value):
-            remark = remark if stretch is not None and stretch.is_line(row, remark) else None
+            remark = remark if stretch is not None and stretch.says_more(row, remark) else None
         if remark is None:
             if stretch is None:
                 self._watched[slot] = False
@@ -174,7 +175,10 @@ class Stretches:
         for slot in range(start, stop):
             week, stretch = self._budget.week(slot), self._latest.get(slot)
             if week or stretch is not None:
-                rows[slot - start] = {"week": week, "latest": stretch and stretch.dump()}
+                rows[slot - start] = {
+                    "week": week,
+                    "latest": stretch and stretch_saved.dump(stretch),
+                }
         return HEADER.pack(MAGIC, VERSION, stop - start) + json.dumps(rows).encode()
 
     def load(self, start: int, blob: bytes) -> None:
@@ -197,7 +201,7 @@ class Stretches:
             self._budget.load(slot, fields["week"])
             if fields["latest"] is not None:
                 try:
-                    self._latest[slot] = Stretch.load(fields["latest"])
+                    self._latest[slot] = stretch_saved.load(fields["latest"])
                 except (KeyError, TypeError) as error:  # of a newer build, which saves more
                     raise ValueError(f"a saved anomaly can't be read: {error}") from error
                 self._watched[slot] = True

@@ -35,6 +35,7 @@ class Shift:
     turn: float
     upward: bool
     rows: int = 0  # in a row that were off
+    drifts: int = 0  # how many SHIFT_ROWS were on their way
     over: bool = False
     new: float | None = None  # the level when it stood first
     until: int = 0  # Unix s until which it explains what comes
@@ -83,6 +84,7 @@ class Shift:
             return False
         if self._drifts():
             self.rows, self.level, self.spread, self.early, self.late = 0, 0.0, 0.0, 0.0, 0.0
+            self.drifts += 1
             return False
         self.new = self.level
         self.until = timestamp + int(max(SETTLE_S, SETTLE_INTERVALS * interval))
@@ -90,7 +92,9 @@ class Shift:
 
     def _drifts(self) -> bool:
         drift = abs(self.late - self.early)
-        return drift > DRIFT_SPREADS * self.spread and drift > DRIFT_SHARE * self._size
+        # What climbs steadily is ever farther from where it began: it has not arrived for that.
+        least = DRIFT_SHARE * self._size / (1 + self.drifts)
+        return drift > DRIFT_SPREADS * self.spread and drift > least
 
     def _go_on(self, timestamp: int, value: float) -> bool:
         if timestamp > self.until:

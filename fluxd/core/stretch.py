@@ -1,8 +1,7 @@
 """One anomaly while it can still change, from its first datapoint to the last of it."""
 
-from array import array
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from fluxd.core.anomaly import Anomaly
 from fluxd.core.beyond import Beyond
@@ -15,6 +14,7 @@ from fluxd.core.story import Story
 
 QUIET_ROWS = 5
 JOIN_S, JOIN_INTERVALS = 3600, 12
+ACCEPTED_S = 21_600  # after so long a new level counts as usual, and is over
 RETOLD = 2.0  # a length of time is told again once it is so many times as long
 
 KINDS: dict[Cause, str] = {
@@ -101,6 +101,10 @@ class Stretch:
             return False
         had = min(low for _, low, _ in self.days) <= row.value <= max(h for _, _, h in self.days)
         return had and abs(remark.began(row.timestamp) - self.started) <= remark.interval
+
+    def says_more(self, row: Row, remark: Remark | None) -> bool:
+        """Whether a datapoint that its level shift explains is news all the same."""
+        return remark is not None and (remark.cause == "trend" or self.is_line(row, remark))
 
     def reaches(self, timestamp: int, remark: Remark) -> bool:
         """Whether an anomalous datapoint at that time belongs to it.
@@ -193,20 +197,22 @@ class Stretch:
 
         The odd course after a value that is far off is its echo; so is the way back, by a forecast
         that went along, and what follows a flat line. Of two that are off to the same side it is
-        the farther one, however seldom the other is.
+        the farther one, however seldom the other is. That it will hit a limit says more than all.
         """
-        if self.datapoints > 1 and self.cause == "flat" != remark.cause:
+        if "trend" in (self.cause, remark.cause):
+            return self.cause != "trend"
+        echo = self.cause == "flat" != remark.cause
+        # What is a flat line altogether is found otherwise: `is_line`.
+        echo |= self.cause == "value" and remark.cause in ("pattern", "flat")
+        if self.datapoints > 1 and echo:
             return False
-        if self.datapoints > 1 and self.cause == "value":
-            if remark.cause == "value":
-                if self._is_back(row):
-                    return False
-                off, most = row.value - row.expected, self.value - self.expected
-                if off * most > 0.0:
-                    return abs(off) > abs(most)
-                return remark.forecast_rarity > self.forecast_rarity
-            if remark.cause in ("pattern", "flat"):  # what is a flat line altogether: `is_line`
+        if self.datapoints > 1 and self.cause == remark.cause == "value":
+            if self._is_back(row):
                 return False
+            off, most = row.value - row.expected, self.value - self.expected
+            if off * most > 0.0:
+                return abs(off) > abs(most)
+            return remark.forecast_rarity > self.forecast_rarity
         return row.score > self.score
 
     def _is_back(self, row: Row) -> bool:
@@ -241,11 +247,17 @@ class Stretch:
             return self._stand(row)
         self._measure(row)
         self.quiet += 1
-        changed = self.quiet == QUIET_ROWS and self.ended is None
-        changed = self._track(row) or changed
-        if self.quiet >= QUIET_ROWS and self.ended is None:
-            self.ended = self.last
-        return changed
+        changed = self._track(row)
+        if self.quiet < QUIET_ROWS or self.ended is not None:
+            return changed
+        level = self.shift
+        if level is not None and level.stands and not level.over and level.returned is None:
+            # The detector minds it no more, but people do.
+            self.last = level.last
+            if row.timestamp - self.started < ACCEPTED_S:
+                return changed
+        self.ended = self.last
+        return True
 
     def _stand(self, row: Row) -> bool:
         """Take a datapoint that is still the same; a flat line lasts until it moves."""
@@ -358,38 +370,3 @@ class Stretch:
             return numbers
         expected, lower, upper = (max(one, 0.0) for one in numbers)
         return expected, lower, upper
-
-    # ---- saving
-
-    def dump(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it, exactly."""
-        fields = asdict(self)
-        excerpt = self.excerpt
-        numbers, latest = excerpt.numbers.tolist(), excerpt.latest.tolist()
-        fields["excerpt"] = [numbers, excerpt.group, excerpt.filled, latest]
-        return fields
-
-    @classmethod
-    def load(cls, fields: dict[str, Any]) -> "Stretch":
-        """Take back what `dump` gave."""
-        fields["days"] = [tuple(day) for day in fields["days"]]
-        rates = fields.pop("rates", None)
-        if rates is not None:  # saved when a counter's other numbers were totals: none fits a rate
-            fields["value"], fields["expected"], fields["lower"], fields["upper"] = rates
-            fields |= {"rate": True, "shift": None, "earlier_shift": None}
-            fields["excerpt"] = [[], 1, 0, []]
-        for name in ("shift", "earlier_shift"):
-            fields[name] = fields[name] and Shift(**fields[name])
-        fields.setdefault("banded", fields["peak"])
-        for name in ("above", "below"):
-            fields[name] = Beyond(**fields.get(name) or cls._assumed(fields, name))
-        numbers, group, filled, latest = fields["excerpt"]
-        fields["excerpt"] = Excerpt(array("d", numbers), group, filled, array("d", latest))
-        return cls(**fields)
-
-    @staticmethod
-    def _assumed(fields: dict[str, Any], side: str) -> dict[str, int]:
-        """Return what is beyond on a side, of a form that tells none: its anomalous datapoints."""
-        if side != ("above" if fields["value"] > fields["expected"] else "below"):
-            return {}
-        return {"rows": fields["datapoints"], "first": fields["started"], "last": fields["last"]}

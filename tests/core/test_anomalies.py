@@ -83,13 +83,29 @@ def test_a_drop_looks_down() -> None:
     assert (anomaly.kind, anomaly.direction) == ("drop", "down")
 
 
-def test_a_lasting_change_becomes_a_level_shift() -> None:
-    values = noise(1500)
+@pytest.mark.parametrize("minutes", [100, 355, 365, 600])
+def test_a_lasting_change_becomes_a_level_shift(minutes: int) -> None:
+    """It is over once it has returned, or after six hours, when it counts as usual."""
+    values = noise(1200 + minutes)
     values[1200:] += 30.0
     (anomaly,) = anomalies_of(values)
     assert (anomaly.kind, anomaly.direction) == ("level shift", "up")
     assert anomaly.started == START + 60 * 1200
-    assert anomaly.ended is not None
+    accepted = START + 60 * 1560
+    assert anomaly.ended == (accepted if minutes > 360 else None)
+    assert ("counts as usual now" in anomaly.explanation) == (minutes > 360)
+
+
+def test_what_climbs_steadily_is_no_level_shift_and_its_end_is_told() -> None:
+    """50 points of a disk in twelve hours, straight: it has arrived nowhere."""
+    rng = np.random.default_rng(4)
+    values = 40.0 + 0.05 * rng.normal(size=4 * 1440)
+    start = values.size - 720
+    values[start:] += np.linspace(0.0, 50.0, 720)
+    anomalies = anomalies_of(values)
+    told = [one for one in anomalies if one.started >= START + 60 * start]
+    assert "level shift" not in {one.kind for one in told}
+    assert any("it reaches 100 in about" in one.explanation for one in told)
 
 
 def test_snapshots_come_only_when_something_changes() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fluxd.core import stretch_saved
 from fluxd.core.anomalies import Stretches
 from fluxd.core.anomaly import Anomaly
 from fluxd.core.budget import Standing
@@ -194,11 +195,11 @@ def test_what_was_saved_before_sides_were_counted_goes_on() -> None:
     stretch = Stretch.open(START, remark(0), Standing(1, None), None)
     for row in rows[:3]:
         stretch.meet(row, remark(0))
-    assert Stretch.load(stretch.dump()) == stretch
-    saved = stretch.dump()
+    assert stretch_saved.load(stretch_saved.dump(stretch)) == stretch
+    saved = stretch_saved.dump(stretch)
     for name in ("above", "below", "banded"):
         del saved[name]
-    old = Stretch.load(saved)
+    old = stretch_saved.load(saved)
     for one in (stretch, old):
         one.meet(rows[3], remark(3))
         one.ended = one.last
