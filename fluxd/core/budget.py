@@ -1,6 +1,6 @@
-"""How many anomalies a metric may have in a week before a further one counts as minor.
+"""How many anomalies a metric may have in a week before a further one has a low severity.
 
-A metric that alarmed more often than that raises its own bar: a further anomaly is shown as minor
+A metric that alarmed more often than that raises its own bar: a further anomaly has a low severity
 unless its score is above the k-th largest of the week before it, k being the budget. Nothing is
 hidden by it. What is remembered is each anomaly's score for a week; anomalies of a metric are more
 than an hour apart, so that is 168 at the most.
@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 WEEK_S = 604_800
 BUDGET = 3
-"""Anomalies a metric and week, if the operator says nothing; 0: none is minor."""
+"""Anomalies a metric and week, if the operator says nothing; 0: none has a low severity."""
 
 Severity: TypeAlias = Literal["normal", "low"]
 

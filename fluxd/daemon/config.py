@@ -126,9 +126,9 @@ class Store:
 class Detection:
     """`[detection]`: what is told."""
 
-    # How many anomalies a metric may have in a week before a further one is shown as minor
+    # How many anomalies a metric may have in a week before a further one has a low severity
     # (severity "low"), unless it is stronger than the strongest few of that week. Default 3, 0 to
-    # 1,000; 0 lets none be minor. A metric that alarms every day is no news every day; nothing is
+    # 1,000; 0 lets none have one. A metric that alarms every day is no news every day; nothing is
     # hidden by it.
     budget: int = _whole(BUDGET, 0, 1_000, "anomalies a metric and week")
 
