@@ -159,14 +159,23 @@ class _Plot(Plot):
             f'width="{right - left:.1f}" height="{height:.1f}"/>'
         )
         x = self.x(mark.peak)
-        # An anomaly of a counter has the value of its rate, a chart of its datapoints their totals.
-        value = next((row[VALUE] for row in self.rows if row[0] == mark.peak), None)
-        y = self.y(mark.value if value is None else value)
+        y = self.y(self._shown(mark))
         triangle = (
             f'<path class="c-mark" d="M{x - 4:.1f} {top - 8:.1f}h8l-4 6z"/>'
             f'<circle class="c-ring" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
         )
         return area, triangle
+
+    def _shown(self, mark: Mark) -> float:
+        """Return the value where the chart has the peak.
+
+        An anomaly of a counter has the value of its rate, a chart of its datapoints their totals.
+        """
+        for row in self.rows:
+            reached = [float(row[at]) for at in (VALUE, LEAST, MOST) if row[at] is not None]
+            if row[0] == mark.peak and reached:
+                return min(max(mark.value, min(reached)), max(reached))
+        return mark.value
 
     def spans(self, spans: Iterable[Span]) -> str:
         """Draw what was expected: shaded, with dashed edges; its title is where a pointer rests."""

@@ -61,7 +61,8 @@ def test_before_the_first_verdict_it_says_how_far_it_is(fluxd: InProcess, count:
         fluxd.analyse()
     answer = fluxd.get("/api/v1/metrics/new/sensitivity").json
     assert all(answer[name] is None for name in NUMBERS)
-    assert answer["sentence"].startswith(f"nothing would be reported yet: {count}/100 datapoints")
+    stored = count or 1
+    assert answer["sentence"].startswith(f"nothing would be reported yet: {stored}/100 datapoints")
 
 
 def test_an_unknown_metric_and_parameters_are_refused(fluxd: InProcess) -> None:

@@ -1,5 +1,6 @@
 """Incidents, channels and silence in a real browser, against a real daemon and a real receiver."""
 
+import json
 import re
 import subprocess
 import threading
@@ -187,7 +188,8 @@ def test_a_deploy_script_says_what_is_expected_and_the_chart_shows_it(
     done = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
-    assert re.fullmatch(r'\{"id":\d+\}', done.stdout)
+    told = json.loads(done.stdout)
+    assert (told["title"], told["metrics"]) == ("deploy of web", ["web-*"])
     page.reload()
     expect(page.locator(".hushes")).to_contain_text("deploy of web")
     page.goto(f"{fed.url}/metrics-list/{METRICS[0]}?last=1h")
