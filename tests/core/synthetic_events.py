@@ -63,6 +63,19 @@ def beyond(kind: str, step: int = MINUTE) -> Maker:
     return make
 
 
+def switched(on: float) -> Maker:
+    """Be on for ten minutes of each hour; then on, or off, for five hours."""
+
+    def make(run: Run) -> Made:
+        at = 4 * PER_DAY + int(run.rng.integers(0, 60))
+        values = (np.arange(at + 300) % 60 < 10).astype(float)
+        values[at:] = on
+        truth = Truth(wanted=((at + 150, at + 300),), quiet=((PER_DAY, at),))
+        return clock(values.size), values * run.sign * run.scale, truth
+
+    return make
+
+
 def first_hour(size: float, known: int) -> Maker:
     """Be off for an hour of the first day: it is not learnt, and not missed a day later."""
 

@@ -22,6 +22,7 @@ from core.synthetic_events import (
     shift,
     stuck,
     stuck_by_the_hour,
+    switched,
 )
 from core.synthetic_quiet import NOISES, afterwards, constant, drift, quiet, sawtooth
 
@@ -74,6 +75,8 @@ LASTING: dict[str, Maker] = {
     **{f"stuck on the first day: {kind}": stuck(kind, None, 150) for kind in FIRST_DAY},
     **{f"down for {rows}, and again": down(rows, 2 * PER_DAY) for rows in (1, 10)},
     **{f"beyond: {kind}": beyond(kind) for kind in ("seldom errors", "bursts", "hourly job")},
+    "switched on for good": switched(1.0),
+    "switched off for good": switched(0.0),
     "zeros, then lively": begins_with_zeros(200, 12.0),
     **{
         f"hour of {size} after {known}": first_hour(float(size), known)

@@ -124,11 +124,18 @@ def test_what_stands_still_is_told_for_a_while() -> None:
     assert flat[1_640].usual == 0.0
 
 
-def test_what_often_stands_still_may_stand_still() -> None:
+@pytest.mark.parametrize(("longest", "news"), [(6, True), (400, False)])
+def test_what_often_stands_still_may_stand_still_unless_it_never_did_so_long(
+    longest: int, *, news: bool
+) -> None:
+    """Stands of hours, as of nights, say nothing of how long others, as of weekends, will be."""
     rng = np.random.default_rng(3)
-    lazy = np.repeat(rng.normal(size=700), rng.integers(1, 6, 700))[:2_000]
-    lazy[1_600:] = lazy[1_600]
-    assert not told(fed(lazy)[1], "flat")
+    lengths = rng.integers(1, 6, 700)
+    lengths[250] = longest
+    lazy = np.repeat(rng.normal(size=700), lengths)[:1_500]
+    still = np.concatenate((lazy, np.full(900, lazy[-1])))
+    last = [row for row in told(fed(still)[1], "flat") if row >= lazy.size]
+    assert bool(last) == news
 
 
 def test_it_need_not_be_known_for_a_day() -> None:

@@ -12,6 +12,7 @@ from fluxd.core.detect.rounds import Rows
 LEAST_ROWS, LONGER = 40.0, 5.0  # at least so many rows, and so many times the longest so far
 LEAST_S, FEWEST = 3_600.0, 10.0  # or as many as come in this time, but no fewer
 LIVELY_ROWS, LIVELY_CHANGES = 1.2, 100.0  # mean rows without a change; changes seen at least
+SHORT_S = 7_200.0  # or none of its stands was longer than this: what is switched on and off
 MEAN_CHANGES = 200.0  # over which the mean is taken
 FADE_DAYS, FADE_ROWS = 3.0, 2_000.0  # the longest is forgotten slowly
 TOLD_ROWS = 10.0  # rows in which it is told; nothing new is said by the hundredth
@@ -46,7 +47,9 @@ def stuck(v: Vitals) -> Bools:
     least = np.minimum(np.maximum(least, FEWEST), LEAST_ROWS)
     least = np.maximum(least, LONGER * (v.held_most + 1.0))
     news = (v.held >= least) & (v.held < least + TOLD_ROWS)
-    return news & (v.changes >= LIVELY_CHANGES) & (v.held_mean < LIVELY_ROWS)
+    lively = v.held_mean < LIVELY_ROWS
+    lively |= (v.held_most + 1.0) * v.interval <= SHORT_S
+    return news & (v.changes >= LIVELY_CHANGES) & lively
 
 
 def seldom(v: Vitals, n: Floats) -> Bools:
