@@ -93,6 +93,20 @@ def test_a_slow_climb_is_no_record() -> None:
         assert not told
 
 
+def test_of_what_seldom_moves_many_rows_are_one_value() -> None:
+    rng = np.random.default_rng(5)
+    count, rows = 40, 3_000
+    times = START + 60 * np.arange(rows)
+    bank = Bank()
+    bank.grow(count)
+    told = 0
+    for slot in range(count):
+        values = np.repeat(rng.poisson(20.0, rows), rng.geometric(1.0 / 15.0, rows))[:rows]
+        verdicts = bank.advance(np.full(rows, slot), times, values.astype(float))
+        told += bool((verdicts.score >= THRESHOLD).any())
+    assert told <= 5
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_band_is_never_far_beyond_all_that_was(sign: float) -> None:
     """Bursts make a law by which nothing is rare; its band would say nothing."""
@@ -112,7 +126,7 @@ def test_the_band_is_never_far_beyond_all_that_was(sign: float) -> None:
 def test_what_is_expected_during_a_record_is_what_is_usual() -> None:
     rng = np.random.default_rng(3)
     values = rng.poisson(0.02, 4_340).astype(float)
-    values[4_320:] = 500.0
+    values[4_320:] = 500.0 + np.arange(20) % 3
     times = START + 60 * np.arange(values.size)
     bank = Bank()
     bank.grow(1)

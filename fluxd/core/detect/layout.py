@@ -112,6 +112,7 @@ VITALS: dict[str, int] = {
     "record_low": 1,  # value so far that was no anomaly, and highest: see `records`
     "record_high": 1,
     "record_run": 1,  # rows in a row clearly beyond them, signed
+    "record_moves": 1,  # how many of these were another value than the one before
     "record_peak": 1,  # of these the farthest
     "skipped": 1,  # rows that were forgotten when the metric turned out to be a counter, or not
     "counter": 1,  # 1 if its rate is analysed
@@ -224,6 +225,7 @@ class Vitals:
     record_low: Floats
     record_high: Floats
     record_run: Floats
+    record_moves: Floats
     record_peak: Floats
     skipped: Floats
     counter: Floats

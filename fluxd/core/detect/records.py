@@ -21,7 +21,8 @@ FADE_DAYS = 60.0  # over which the farthest value is forgotten
 
 def start(v: Vitals) -> None:
     """Set the vitals of metrics that have no row yet."""
-    v.record_low[:] = v.record_high[:] = v.record_run[:] = v.record_peak[:] = 0.0
+    v.record_low[:] = v.record_high[:] = v.record_peak[:] = 0.0
+    v.record_run[:] = v.record_moves[:] = 0.0
 
 
 def bounds(v: Vitals, floor: Floats) -> tuple[Floats, Floats]:
@@ -55,7 +56,11 @@ def turn(v: Vitals, value: Floats, floor: Floats, rows: Rows, daily: Floats) -> 
     peak = np.where(nearer, v.record_peak, value)
     v.record_peak[:] = np.where((side == 0.0) | over, 0.0, peak)
     v.record_run[:] = run * ~over
-    long: Bools = np.abs(run) >= np.maximum(LEAST_S / interval, LEAST_ROWS)
+    moves = np.where(goes_on, v.record_moves, 0.0) + (v.held == 0.0)
+    v.record_moves[:] = np.where((side == 0.0) | over, 0.0, moves)
+    # Of what seldom moves some rows in a row are one value, and say no more than one.
+    many = (moves >= LEAST_ROWS) | (np.abs(run) >= LEAST_ROWS * (v.held_mean + 1.0))
+    long: Bools = many & (np.abs(run) >= np.maximum(LEAST_S / interval, LEAST_ROWS))
     return long
 
 
