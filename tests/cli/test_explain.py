@@ -10,9 +10,18 @@ from store.posting import NOW, anomaly, opened, post
 
 from fluxd.jobs.analysis import Analysis
 from fluxd.jobs.evidence import EvidenceKeeper
+from fluxd.store import Store
 from fluxd.store.anomalies import write_anomalies
 
 COUNT = 300
+
+
+def learn(store: Store, values: list[float]) -> None:
+    post(store, [("web.a", NOW - 60 * (COUNT - n), v) for n, v in enumerate(values)])
+    analysis = Analysis(store)
+    while analysis.step(NOW):
+        pass
+    EvidenceKeeper(store, analysis.knowledge).run(NOW)
 
 
 @pytest.fixture
@@ -22,11 +31,7 @@ def data(tmp_path: Path) -> Path:
     values = [noise.gauss(10.0, 0.3) for _ in range(COUNT)]
     values[250:270] = [90.5] * 20
     with opened(tmp_path / "fluxd.db") as store:
-        post(store, [("web.a", NOW - 60 * (COUNT - n), v) for n, v in enumerate(values)])
-        analysis = Analysis(store)
-        while analysis.step(NOW):
-            pass
-        EvidenceKeeper(store, analysis.knowledge).run(NOW)
+        learn(store, values)
         stopped = replace(
             anomaly(1, NOW, None, 1.0),
             kind="stopped",
@@ -125,11 +130,7 @@ def test_the_table_has_the_peak_and_says_that_it_leaves_out_others(tmp_path: Pat
     values = [noise.gauss(100.0, 3.0) for _ in range(COUNT)]
     values[200:] = [200.0 + noise.gauss(0.0, 3.0) + n for n in range(COUNT - 200)]
     with opened(tmp_path / "fluxd.db") as store:
-        post(store, [("web.a", NOW - 60 * (COUNT - n), v) for n, v in enumerate(values)])
-        analysis = Analysis(store)
-        while analysis.step(NOW):
-            pass
-        EvidenceKeeper(store, analysis.knowledge).run(NOW)
+        learn(store, values)
     told = explain(tmp_path, "1")
     at = next(line for line in told.splitlines() if line.startswith("peak")).split()[4]
     assert any(line.startswith("11-14") and at in line for line in told.splitlines())

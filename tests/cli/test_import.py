@@ -17,21 +17,12 @@ from running import Daemon, fluxd, until
 from fluxd.cli.series_file import pick
 from fluxd.core.retention import DAY_S
 from fluxd.ingest.series_csv import SeriesFile
-from fluxd.store import open_store
 from fluxd.store.connection import open_writer, transaction
 from fluxd.store.series import create_series
 
 NOW = int(time.time())
 START = NOW - 3 * DAY_S
 NO_TIME = "is neither Unix seconds nor ISO 8601 such as 2026-11-03T14:05:00Z"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "data"
-    path.mkdir()
-    open_store(path / "fluxd.db", create=True).close()
-    return path
 
 
 def write_csv(path: Path, rows: list[tuple[object, object]]) -> Path:

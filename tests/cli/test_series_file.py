@@ -7,17 +7,7 @@ from pathlib import Path
 import pytest
 from running import fluxd
 
-from fluxd.store import open_store
-
 NOW = int(time.time())
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "data"
-    path.mkdir()
-    open_store(path / "fluxd.db", create=True).close()
-    return path
 
 
 def stored(data: Path, metric: str) -> list[str]:

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from core.incidents.made import NOW, member
 
 from fluxd.core.incidents.members import Member
 from fluxd.core.incidents.telling import (
@@ -11,20 +12,6 @@ from fluxd.core.incidents.telling import (
     sentence_of,
     severity_of,
 )
-
-NOW = 1_793_714_700  # 14:05 UTC on 2026-11-03
-
-
-def member(number: int, metric: str, **other: Any) -> Member:
-    usual: dict[str, Any] = {
-        "started": NOW,
-        "ended": None,
-        "score": 0.4,
-        "kind": "spike",
-        "direction": "up",
-        "minor": False,
-    }
-    return Member(number, number, metric, **(usual | other))
 
 
 def many(count: int, **other: Any) -> list[Member]:

@@ -2,25 +2,14 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from core.incidents.made import NOW, member
 
 from fluxd.core.incidents.members import Member, shares_of
 from fluxd.core.incidents.titles import place_of, title_of
 
-NOW = 1_793_714_700  # 14:05 UTC on 2026-11-03
-
 
 def odd(*metrics: str, **other: Any) -> list[Member]:
-    usual: dict[str, Any] = {
-        "started": NOW,
-        "ended": None,
-        "score": 0.4,
-        "kind": "spike",
-        "direction": "up",
-        "minor": False,
-    }
-    return [
-        Member(crc32(one.encode()), crc32(one.encode()), one, **(usual | other)) for one in metrics
-    ]
+    return [member(crc32(one.encode()), one, **other) for one in metrics]
 
 
 def stop(*metrics: str, **other: Any) -> list[Member]:
